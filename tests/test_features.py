@@ -67,7 +67,7 @@ def test_power_equals_librosa(knobs):
 def test_frames_is_the_width_of_the_picture(knobs, hops):
     module = front_end(knobs)
     samples = int(hops * module.hop)
-    assert module(noise(1, samples)).shape == (1, 1, module.n_mels, module.frames(samples))
+    assert module(noise(1, samples)).shape == (1, 1, module.bands, module.frames(samples))
 
 
 def test_frame_t_is_centred_on_t_hops():

@@ -77,7 +77,7 @@ class LogMel(nn.Module):
             )
         if normalise not in ("none", "clip", "band"):
             raise InputError(f"normalise cannot be {normalise!r}: it is one of none, clip, band.")
-        self.n_mels, self.normalise = n_mels, normalise
+        self.channels, self.bands, self.normalise = 1, n_mels, normalise
         filters = mel_filters(sample_rate, self.n_fft, n_mels, band_low_hz, band_high_hz, mel_break_hz)
         # Only the bins inside the band are multiplied; the rest of the spectrum never leaves the transform.
         used = torch.nonzero(filters.sum(1)).flatten()

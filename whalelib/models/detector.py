@@ -56,7 +56,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         self.sample_rate = sample_rate
         self.clip_seconds = clip_seconds
         self.front_end = LogMel(sample_rate, **features)
-        self.network: Backbone = backbone(model, n_bands=self.front_end.n_mels, width=width)
+        self.network: Backbone = backbone(model, n_bands=self.front_end.bands, width=width)
         self.head = PoolingHead(self.network.dim, len(self.classes), pooling, dropout)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]

@@ -1,18 +1,10 @@
-"""`python -m whalelib.bench [name ...]`: figures that depend on the machine, measured side by side in one run.
-
-Without a name, all of them; `python -m whalelib.bench store` one of them.
-"""
+"""What it costs to fill a clip store and to read it back."""
 
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,72 +12,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from whalelib.bench.measuring import RATE, in_own_process, peak_mib, write_noise
+
 if TYPE_CHECKING:
     from whalelib.clips import Store
-
-RATE = 2000
-
-
-def main() -> None:
-    """Print the benchmarks named, or all; the names that begin with an underscore are processes of their own."""
-    if len(sys.argv) > 2 and sys.argv[1] in _PROCESSES:
-        print(*_PROCESSES[sys.argv[1]](Path(sys.argv[2])))
-        return
-    wanted = sys.argv[1:] or list(BENCHMARKS)
-    unknown = [name for name in wanted if name not in BENCHMARKS]
-    if unknown:
-        sys.exit(f"there is no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}.")
-    for name in wanted:
-        with tempfile.TemporaryDirectory() as folder:
-            BENCHMARKS[name](Path(folder))
-
-
-def in_own_process(name: str, path: Path) -> list[float]:
-    """The figures that a part of a benchmark prints, run by itself so that its memory is its own."""
-    script = [sys.executable, "-m", "whalelib.bench", name, str(path)]
-    return [
-        float(word) for word in subprocess.run(script, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    ]
-
-
-def peak_mib() -> float:
-    """The most memory this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def scan_memory(folder: Path) -> None:
-    """Peak memory and speed of scanning one hour against twenty-four, each in a process of its own."""
-    print("scan of one recording at 2 kHz, default detector, each in a process of its own")
-    peaks = {}
-    for hours in (1, 24):
-        path = folder / f"{hours}h.wav"
-        write_noise(path, hours)
-        seconds, peak = in_own_process("_scan", path)
-        peaks[hours] = peak
-        print(f"  {hours:2} h: {seconds:6.1f} s ({hours * 3600 / seconds:,.0f} times real time), peak {peak:,.0f} MiB")
-    print(f"  peak memory, 24 h to 1 h: {peaks[24] / peaks[1]:.3f}")
-
-
-def write_noise(path: Path, hours: int) -> None:
-    """Hours of the same minute of noise: what it sounds like does not matter here."""
-    minute = np.random.default_rng(0).normal(0, 0.1, 60 * RATE).astype(np.float32)
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        for _ in range(60 * hours):
-            file.write(minute)
-
-
-def scan_cost(path: Path) -> tuple[float, float]:
-    """Seconds and peak memory (MiB) of scanning one file with an untrained default detector."""
-    from whalelib import predict, synth
-    from whalelib.models import build
-
-    seconds = soundfile.info(str(path)).duration
-    recordings = pd.DataFrame([{"recording": path.stem, "path": str(path), "seconds": seconds}])
-    detector = build(classes=list(synth.SPECIES))
-    begin = time.perf_counter()
-    receipt = predict.scan(detector, recordings, path.with_suffix(""), progress=False)
-    assert receipt["status"].tolist() == ["done"], receipt["reason"].tolist()
-    return time.perf_counter() - begin, peak_mib()
 
 
 def store_speed(folder: Path) -> None:
@@ -205,19 +135,3 @@ def _synthetic_store(folder: Path, how_many: int) -> Store:
         clip_seconds=2.0,
         progress=False,
     )
-
-
-BENCHMARKS: dict[str, Callable[[Path], None]] = {
-    "scan": scan_memory,
-    "store": store_speed,
-    "store_memory": store_memory,
-    "store_reading": store_reading,
-}
-_PROCESSES: dict[str, Callable[[Path], tuple[float, float]]] = {
-    "_scan": scan_cost,
-    "_store": store_cost,
-    "_read": reading_speed,
-}
-
-if __name__ == "__main__":
-    main()

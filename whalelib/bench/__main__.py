@@ -1,0 +1,41 @@
+"""The register of benchmarks, and the process that runs them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from whalelib.bench import scanning, storing
+
+BENCHMARKS: dict[str, Callable[[Path], None]] = {
+    "scan": scanning.scan_memory,
+    "store": storing.store_speed,
+    "store_memory": storing.store_memory,
+    "store_reading": storing.store_reading,
+}
+# Parts of benchmarks that run in a process of their own and print their figures for it.
+PROCESSES: dict[str, Callable[[Path], tuple[float, ...]]] = {
+    "_scan": scanning.scan_cost,
+    "_store": storing.store_cost,
+    "_read": storing.reading_speed,
+}
+
+
+def main() -> None:
+    """Print the benchmarks named, or all; the names that begin with an underscore are processes of their own."""
+    if len(sys.argv) > 2 and sys.argv[1] in PROCESSES:
+        print(*PROCESSES[sys.argv[1]](Path(sys.argv[2])))
+        return
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in wanted if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"there is no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}.")
+    for name in wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            BENCHMARKS[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Knobs as people write them: YAML files, and words of the form knob=value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from whalelib.errors import InputError
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping a YAML file holds, or one sentence on why it holds none."""
+    import yaml
+
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_unique_loader())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the name.") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is no valid YAML ({' '.join(str(error).split())}).") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no mapping: write lines of the form `knob: value`.")
+    return content
+
+
+def _unique_loader() -> type:
+    """PyYAML's safe loader, but a key written twice is an error instead of a silent override, and 3e-3 is a number.
+
+    (YAML 1.1 takes 3e-3 for text, because it wants a dot; nobody who types it does.)
+    """
+    import re
+
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    number = re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789"))
+    return Loader
+
+
+def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
+    """`["n_mels=32", "padding=wrap"]` as knobs and values, each value read as YAML reads it."""
+    import yaml
+
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise InputError(f"{word!r} is no override: write knob=value, for example n_mels=32.")
+        try:
+            values[name.strip()] = yaml.load(text, Loader=_unique_loader())
+        except (yaml.YAMLError, ValueError, TypeError):
+            raise InputError(f"{word!r} has a value that cannot be read: quote it.") from None
+    return values

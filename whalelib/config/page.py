@@ -1,0 +1,152 @@
+"""The page of knobs itself: each knob's name, type, unit, bounds, default, and one line on what it does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pydantic
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+_STRICT = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def _knob(default: Any, says: str, unit: str = "", signed: bool = True, **bounds: Any) -> Any:
+    """A field with its one line, its unit, its bounds, and whether it changes results (and so the signature)."""
+    return Field(default=default, description=says, json_schema_extra={"unit": unit, "signed": signed}, **bounds)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Ocean:
+    """The synthetic ocean, the data set that comes with the library."""
+
+    ocean_seed: int = _knob(0, "draws calls, noise and ranges", ge=0)
+    ocean_days: int = _knob(20, "how many days were recorded", "days", ge=1, le=3650)
+    ocean_sites: int = _knob(2, "how many moorings recorded at once", "sites", ge=1, le=26)
+    ocean_minutes: float = _knob(1.5, "length of the one recording a site makes each day", "min", gt=0, le=1440)
+    ocean_rate: int = _knob(2000, "sample rate of the recordings", "Hz", ge=500, le=48000)
+    ocean_density: float = _knob(1.0, "how busy the ocean is; 1 is about eight calls a minute", ge=0, le=5)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Reading:
+    """How the annotations of a data set are to be understood. The synthetic ocean's are its own."""
+
+    label_column: str = _knob("", "the column of a table that holds the label; empty: the source's usual one")
+    default_label: str = _knob("", "the label of rows whose table has no label column")
+    negative_labels: list[str] = _knob(["noise", "background", "none"], "labels that mean that no call is there")
+    group_column: str = _knob("", "the column of a table that names the group (tape, site); empty: from dates")
+    verdict_column: str = _knob("", "the column of a Raven table in which a reviewer wrote yes, no or unsure")
+    absent_tables: list[str] = _knob([], "words in the names of Raven tables whose rows say that no call is there")
+    song_types: bool = _knob(False, "rfcx: is every song type a class of its own?")
+    zone: str = _knob("", "zone of times that do not say theirs, as UTC-5; empty: the source's usual one")
+    log_zone: str = _knob("", "the zone of a log's times, where it is not that of the file names")
+    logs: Literal["upcalls", "baleen", "both"] = _knob("upcalls", "dclde2013: which detection logs are read")
+    possible: Literal["keep", "drop", "present"] = _knob(
+        "keep", "calls that the annotator hedged: kept as possible, taken out, or taken for calls"
+    )
+    exhaustive: bool = _knob(False, "is every call annotated, so that an empty stretch is noise? The ocean's are")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Data:
+    """Where recordings come from, and how clips are cut from them."""
+
+    source: str = _knob("synthetic", "the kind of data set; `whalelib sources` lists them")
+    data_path: str = _knob("", "folder of the data set; not used by the synthetic ocean", signed=False)
+    listen_seconds: float = _knob(20.0, "how much of each recording the doctor listens to", "s", signed=False, gt=0)
+    keep_sound: bool = _knob(True, "do notebooks hold sound to listen to? Not if it may not be passed on", signed=False)
+    classes: list[str] = _knob([], "the labels to detect; empty means every label of the training days")
+    sample_rate: int = _knob(2000, "what every clip is resampled to", "Hz", ge=100, le=96000)
+    clip_seconds: float = _knob(3.0, "length of a clip, and of the window that slides over a recording", "s", gt=0)
+    clip_from: Literal["window", "call"] = _knob(
+        "window", "a clip is a window with its surroundings, or the call alone"
+    )
+    padding: Literal["zeros", "wrap", "reflect", "edge", "mirror", "centre", "random"] = _knob(
+        "reflect", "how a piece shorter than a clip is filled up"
+    )
+    min_overlap: float = _knob(0.5, "share of a call (or of the clip) that makes a clip positive", gt=0, le=1)
+    clips_per_call: int = _knob(8, "training clips cut around each call, each shifted differently", "clips", ge=1)
+    placing: Literal["jittered", "centred"] = _knob("jittered", "where in its training clips a call lies")
+    dense: bool = _knob(False, "are training clips every window, as those of the held-out days are?")
+    negatives: float = _knob(1.0, "training clips without a call for each clip with one", ge=0)
+    validation_share: float = _knob(0.2, "share of the groups (days) kept for choosing epoch and threshold", ge=0, lt=1)
+    test_share: float = _knob(0.2, "share of the groups (days) kept for the final figures", ge=0, lt=1)
+    split_seed: int = _knob(0, "draws which groups are held out, and where negatives lie", ge=0)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Features:
+    """The front end: what picture of the sound the network sees."""
+
+    window_seconds: float = _knob(0.256, "length of the analysis window", "s", gt=0)
+    hop_seconds: float = _knob(0.032, "step from one frame to the next", "s", gt=0)
+    n_mels: int = _knob(64, "number of mel bands", "bands", ge=1)
+    band_low_hz: float = _knob(10.0, "lower edge of the lowest band", "Hz", ge=0)
+    band_high_hz: float = _knob(950.0, "upper edge of the highest band", "Hz", gt=0)
+    mel_break_hz: float = _knob(
+        100.0, "bands are evenly spaced below it, logarithmically above; speech has 700", "Hz", gt=0
+    )
+    normalise: Literal["none", "clip", "band"] = _knob(
+        "band", "take out the mean and spread of the whole clip, or each band's mean and the clip's spread"
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Model:
+    """The network behind the front end."""
+
+    model: str = _knob("small_cnn", "name of the network; `whalelib models` lists them")
+    width: int = _knob(32, "channels of the first layer; later ones are multiples", "channels", ge=4, multiple_of=4)
+    dropout: float = _knob(0.2, "share of the embedding that is dropped in training", ge=0, lt=1)
+    pooling: Literal["attention", "max", "mean"] = _knob("attention", "how frames become one answer for the clip")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Train:
+    """How the detector is fitted."""
+
+    seed: int = _knob(0, "draws the first weights and the order of the clips", ge=0)
+    epochs: int = _knob(12, "how often every training clip is seen", "epochs", ge=1)
+    batch_size: int = _knob(64, "clips in one step", "clips", ge=1)
+    learning_rate: float = _knob(3e-3, "peak step size of AdamW", gt=0)
+    weight_decay: float = _knob(0.02, "AdamW's pull towards zero", ge=0)
+    warmup_share: float = _knob(0.1, "share of the steps in which the step size rises", ge=0, le=1)
+    frame_weight: float = _knob(1.0, "weight of the frame-wise loss beside the clip-wise one", ge=0)
+    workers: int = _knob(0, "processes that read clips", "processes", signed=False, ge=0)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Scan:
+    """How a trained detector runs over long recordings."""
+
+    scan_hop_seconds: float = _knob(1.5, "step from one window to the next", "s", gt=0)
+    scan_batch: int = _knob(64, "windows in one forward pass", "windows", signed=False, ge=1)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Post:
+    """From scores to detections."""
+
+    smooth_seconds: float = _knob(0.2, "width of the moving average over scores; 0 leaves them", "s", ge=0)
+    threshold: float | None = _knob(None, "score that opens a detection; empty: chosen on validation days", ge=0, le=1)
+    merge_seconds: float = _knob(0.25, "two detections closer than this become one", "s", ge=0)
+    min_seconds: float = _knob(0.3, "shorter detections are dropped", "s", ge=0)
+    match_iou: float = _knob(0.3, "shared over joint time that makes a detection a hit", ge=0, le=1)
+
+
+SECTIONS: dict[str, type] = {
+    "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "model": Model, "train": Train,
+    "scan": Scan, "post": Post,
+}  # fmt: skip
+
+# What each product of the pipeline depends on. A product's signature hashes exactly these sections.
+_SURVEY = ("ocean", "reading")
+PRODUCTS: dict[str, tuple[str, ...]] = {
+    "ocean": ("ocean",),
+    "clips": (*_SURVEY, "data"),
+    "features": (*_SURVEY, "data", "features"),
+    "detector": (*_SURVEY, "data", "features", "model", "train"),
+    "scores": (*_SURVEY, "data", "features", "model", "train", "scan"),
+    "detections": (*_SURVEY, "data", "features", "model", "train", "scan", "post"),
+}

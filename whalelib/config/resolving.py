@@ -1,0 +1,164 @@
+"""Knobs resolved: a configuration from the defaults and what was given, or one sentence on why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import pydantic
+
+from whalelib.config.page import SECTIONS, Data, Features, Model, Ocean, Post, Reading, Scan, Train
+from whalelib.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Knob:
+    """One line of the page of knobs, as `whalelib knobs` and the error messages show it."""
+
+    name: str
+    section: str
+    type: str
+    unit: str
+    default: Any
+    says: str
+    signed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All knobs, resolved. Sections are attributes, and so is every knob: `config.n_mels`."""
+
+    ocean: Ocean
+    reading: Reading
+    data: Data
+    features: Features
+    model_: Model
+    train: Train
+    scan: Scan
+    post: Post
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SECTION_OF:
+            return getattr(self.section(_SECTION_OF[name]), name)
+        raise AttributeError(f"there is no knob {name!r}{_suggest(name, _SECTION_OF)}")
+
+    def section(self, name: str) -> Any:
+        return object.__getattribute__(self, "model_" if name == "model" else name)
+
+    def flat(self, sections: Iterable[str] = tuple(SECTIONS)) -> dict[str, Any]:
+        """Knob names and values of these sections, in the page's order."""
+        return {name: value for s in sections for name, value in dataclasses.asdict(self.section(s)).items()}
+
+
+def knobs() -> list[Knob]:
+    """Every knob of every section."""
+    listed = []
+    for section, cls in SECTIONS.items():
+        hints = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            info = cls.__pydantic_fields__[field.name]  # type: ignore[attr-defined]
+            extra = info.json_schema_extra
+            kind = _type_name(hints[field.name])
+            listed.append(
+                Knob(field.name, section, kind, extra["unit"], info.default, info.description, extra["signed"])
+            )
+    return listed
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return " | ".join(typing.get_args(hint))
+    if isinstance(hint, types.UnionType):
+        return " or ".join("empty" if a is type(None) else _type_name(a) for a in typing.get_args(hint))
+    names = {"int": "whole number", "float": "number", "str": "text", "bool": "yes or no", "list[str]": "list of texts"}
+    name = str(hint) if typing.get_origin(hint) else hint.__name__
+    return names.get(name, name)
+
+
+_SECTION_OF = {field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)}
+_KNOBS = {knob.name: knob for knob in knobs()}
+
+
+def resolve(values: Mapping[str, Any] | None = None, where: str = "the given knobs") -> Config:
+    """A whole configuration: the defaults, with `values` over them; one sentence if any of them cannot be."""
+    values = dict(values or {})
+    for name in values:
+        if name not in _SECTION_OF:
+            raise InputError(f"{where}: there is no knob {name!r}{_suggest(name, _SECTION_OF)}.")
+    built = {}
+    for section, cls in SECTIONS.items():
+        given = {name: value for name, value in values.items() if _SECTION_OF[name] == section}
+        try:
+            built["model_" if section == "model" else section] = cls(**given)
+        except pydantic.ValidationError as error:
+            raise InputError(f"{where}: {_sentence(error)}") from None
+    config = Config(**built)
+    _check_together(config, where)
+    return config
+
+
+def _sentence(error: pydantic.ValidationError) -> str:
+    first = error.errors()[0]
+    knob = _KNOBS[str(first["loc"][0])]
+    unit = f" {knob.unit}" if knob.unit else ""
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    if knob.type.count("|"):
+        near = _suggest(str(first["input"]), knob.type.split(" | "))
+        return f"{knob.name} cannot be {first['input']!r}: it is one of {knob.type}{near}."
+    return (
+        f"{knob.name} cannot be {first['input']!r}: {problem} "
+        f"({knob.name} is a {knob.type}, by default {knob.default!r}{unit}: {knob.says})."
+    )
+
+
+def _check_together(config: Config, where: str) -> None:
+    """What no single knob can be blamed for."""
+    nyquist = config.sample_rate / 2
+    rules = [
+        (
+            config.band_high_hz > nyquist,
+            f"band_high_hz {config.band_high_hz:g} Hz lies above half the sample_rate ({nyquist:g} Hz): "
+            "lower it or raise sample_rate",
+        ),
+        (
+            config.band_low_hz >= config.band_high_hz,
+            f"band_low_hz {config.band_low_hz:g} Hz is not below band_high_hz {config.band_high_hz:g} Hz: "
+            "lower the first or raise the second",
+        ),
+        (
+            config.window_seconds > config.clip_seconds,
+            f"window_seconds {config.window_seconds:g} is longer than clip_seconds {config.clip_seconds:g}: "
+            "a clip must hold at least one analysis window",
+        ),
+        (
+            config.scan_hop_seconds > config.clip_seconds,
+            f"scan_hop_seconds {config.scan_hop_seconds:g} is longer than clip_seconds {config.clip_seconds:g}: "
+            "some of the recording would never be heard",
+        ),
+        (
+            config.validation_share + config.test_share >= 1,
+            "validation_share and test_share together leave no training days: lower one of them",
+        ),
+    ]
+    for broken, says in rules:
+        if broken:
+            raise InputError(f"{where}: {says}.")
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "; `whalelib knobs` lists them all"
+
+
+def from_notebook(namespace: Mapping[str, Any]) -> Config:
+    """The configuration a notebook's parameter cells describe: every name in it that is a knob's."""
+    return resolve({n: v for n, v in namespace.items() if n in _SECTION_OF}, where="the notebook's parameters")
+
+
+def section_of(config: Config, section: str, *, without: Iterable[str] = ()) -> dict[str, Any]:
+    """A section's knobs as keyword arguments."""
+    return {name: value for name, value in config.flat([section]).items() if name not in set(without)}
