@@ -368,16 +368,21 @@ def test_a_band_above_the_rate_and_a_window_of_no_samples(clean):
 
 
 @pytest.mark.parametrize("n_mels", [8, 40, 64, 90, 128, 200])
-@pytest.mark.parametrize(("window", "break_hz"), [(0.256, 100.0), (0.064, 100.0), (0.256, 700.0), (0.5, 10.0)])
-def test_bands_are_empty_where_the_front_end_says_so(n_mels, window, break_hz):
+@pytest.mark.parametrize("scale", ["break", "htk", "slaney"])
+@pytest.mark.parametrize(("window", "break_hz"), [(0.256, 100.0), (0.064, 100.0), (0.5, 10.0)])
+def test_bands_are_empty_where_the_front_end_says_so(clean, n_mels, scale, window, break_hz):
     features = pytest.importorskip("whalelib.features")
-    args = (RATE, round(window * RATE), n_mels, 10.0, 950.0, break_hz)
-    empty = frontend.empty_bands(*args)
-    if empty.empty:
-        assert features.mel_filters(*args).shape[1] == n_mels
+    knobs = {"n_mels": n_mels, "window_seconds": window, "mel_scale": scale, "mel_break_hz": break_hz}
+    found = examine(*clean, frontend.mel_bands, **knobs)
+    if not found:
+        assert features.build(RATE, **knobs).bands == n_mels
     else:
-        with pytest.raises(InputError, match=f"mel band {empty['band'].iloc[0]} of {n_mels} "):
-            features.mel_filters(*args)
+        with pytest.raises(InputError, match=f"mel band {found[0].rows['band'].iloc[0]} of {n_mels} "):
+            features.build(RATE, **knobs)
+
+
+def test_a_picture_without_mel_bands_has_none_that_are_empty(clean):
+    assert examine(*clean, frontend.mel_bands, front_end="linear", n_mels=500) == []
 
 
 # The sound

@@ -13,7 +13,7 @@ TAKES_KNOBS = [
     sources.synthetic.synthetic,
     clips.split,
     clips.cut,
-    features.LogMel,
+    features.Spectrogram,
     models.Detector,
     train.fit,
     predict.scan,

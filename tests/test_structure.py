@@ -10,7 +10,7 @@ import whalelib
 ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-LEAVES = {"errors", "config", "tables", "audio", "features", "losses", "augment"}
+LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "augment"}
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post"}
 ABOVE_THOSE = {"train", "predict"}
 BESIDE = {"experiment", "ledger"}
@@ -27,6 +27,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "stages": frozenset(LEAVES | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
     **dict.fromkeys(TOP, frozenset(LOWER | {"stages"})),
 }
+ROOMS["features"] |= {"filters"}
 ROOMS["synth"] |= {"formats"}
 ROOMS["sources"] |= {"formats", "synth"}
 ROOMS["post"] |= {"metrics"}

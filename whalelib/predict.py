@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,9 +128,9 @@ def score(
     numbers have no score (NaN).
     """
     step, lead = detector.frame_samples, detector.frames // 2
-    hop = min(max(int(hop_seconds * detector.sample_rate) // step, 1), detector.frames)
+    hop = min(max(int(int(hop_seconds * detector.sample_rate) // step), 1), detector.frames)
     bad: list[tuple[float, float]] = []
-    windows = _windows(detector, path, lead * step, hop * step, channel, bad)
+    windows = _windows(detector, path, round(lead * step), hop * step, channel, bad)
     stitch = Stitch(detector.frames, hop, len(detector.classes))
     device = next(detector.parameters()).device
     detector.eval()
@@ -158,13 +159,16 @@ def score(
 
 
 def _windows(
-    detector: Detector, path: str, lead: int, hop: int, channel: int, bad: list[tuple[float, float]]
+    detector: Detector, path: str, lead: int, hop: float, channel: int, bad: list[tuple[float, float]]
 ) -> Iterator[np.ndarray]:
-    """Overlapping windows of a recording that is mirrored for `lead` samples at both ends; collects `bad` stretches."""
+    """Overlapping windows of a recording that is mirrored for `lead` samples at both ends; collects `bad` stretches.
+
+    A hop that is no whole number of samples is rounded window by window, so that the roundings do not add up.
+    """
     length = detector.clip_samples
     block_seconds = max(_BLOCK_SECONDS, 4 * detector.clip_seconds)
     waiting = recent = np.empty(0, dtype=np.float32)
-    begun = False
+    begun, given = False, 0
     for block in audio.stream(path, detector.sample_rate, channel, block_seconds):
         bad += block.bad
         samples = block.samples
@@ -174,13 +178,16 @@ def _windows(
         waiting = np.concatenate([waiting, samples])
         while len(waiting) >= length:
             yield waiting[:length]
-            waiting = waiting[hop:]
+            given += 1
+            waiting = waiting[round(given * hop) - round((given - 1) * hop) :]
     if not begun:
         return
     # Go on until a window has reached as far beyond the end as the first one began before the beginning.
     end = len(waiting) + lead
-    waiting = np.concatenate([waiting, np.pad(recent, (0, lead + length + hop), mode="symmetric")[len(recent) :]])
-    for start in range(0, max(end - length, 0) + hop, hop):
+    beyond = np.pad(recent, (0, lead + length + math.ceil(hop)), mode="symmetric")[len(recent) :]
+    waiting = np.concatenate([waiting, beyond])
+    for k in range(math.ceil(max(end - length, 0) / hop) + 1):
+        start = round((given + k) * hop) - round(given * hop)
         yield waiting[start : start + length]
 
 

@@ -26,6 +26,12 @@ if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.train import Fitted
 
 
+# The knobs of the front end that decide which sounds it can hold at all.
+_SEEN_BY_DOCTOR = (
+    "front_end", "window_seconds", "hop_seconds", "n_mels", "band_low_hz", "band_high_hz", "mel_scale", "mel_break_hz",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Split:
     """A survey with its classes, the fold of each recording, and the clips to cut."""
@@ -87,7 +93,7 @@ def examine(config: Config, found: Survey) -> list[Finding]:
         validation_share=config.validation_share,
         test_share=config.test_share,
         listen_seconds=config.listen_seconds,
-        **section_of(config, "features", without=("normalise",)),
+        **{name: getattr(config, name) for name in _SEEN_BY_DOCTOR},
     )
 
 

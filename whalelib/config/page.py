@@ -79,17 +79,35 @@ class Data:
 class Features:
     """The front end: what picture of the sound the network sees."""
 
+    front_end: Literal["mel", "linear", "mfcc", "mel+mfcc", "dclde", "ast", "whisper", "waveform"] = _knob(
+        "mel", "the kind of picture; ast, whisper and waveform are those models' own and hear no other knob here"
+    )
     window_seconds: float = _knob(0.256, "length of the analysis window", "s", gt=0)
     hop_seconds: float = _knob(0.032, "step from one frame to the next", "s", gt=0)
     n_mels: int = _knob(64, "number of mel bands", "bands", ge=1)
     band_low_hz: float = _knob(10.0, "lower edge of the lowest band", "Hz", ge=0)
     band_high_hz: float = _knob(950.0, "upper edge of the highest band", "Hz", gt=0)
+    mel_scale: Literal["break", "htk", "slaney", "linear"] = _knob(
+        "break", "on what the bands are evenly spaced: break bends at mel_break_hz, htk and slaney are speech's"
+    )
     mel_break_hz: float = _knob(
-        100.0, "bands are evenly spaced below it, logarithmically above; speech has 700", "Hz", gt=0
+        100.0, "bands are evenly spaced below it, logarithmic above (mel_scale break); speech has 700", "Hz", gt=0
     )
-    normalise: Literal["none", "clip", "band"] = _knob(
-        "band", "take out the mean and spread of the whole clip, or each band's mean and the clip's spread"
+    filter_height: Literal["peak", "area"] = _knob("peak", "filters are one high, or have an area of one (Slaney)")
+    compress: Literal["db", "log", "pcen", "power"] = _knob("db", "what the network sees of a band's power")
+    top_db: float = _knob(0.0, "nothing further than this below the clip's loudest point; 0: no limit", "dB", ge=0)
+    pcen_seconds: float = _knob(0.4, "the recent past by which PCEN divides a band", "s", gt=0)
+    pcen_gain: float = _knob(0.98, "how much of the level PCEN takes out", ge=0, le=1)
+    pcen_bias: float = _knob(2.0, "PCEN's offset before its root", gt=0)
+    pcen_power: float = _knob(0.5, "PCEN's root", gt=0, le=1)
+    pcen_trainable: bool = _knob(False, "does each band learn PCEN's gain, bias and power?")
+    n_mfcc: int = _knob(0, "number of cepstral coefficients; 0: as many as bands", "coefficients", ge=0)
+    deltas: int = _knob(0, "first (1) and second (2) differences over time as channels", "orders", ge=0, le=2)
+    normalise: Literal["none", "clip", "channel", "frequency", "band", "minmax", "dataset"] = _knob(
+        "band", "mean and spread taken out, of what; band: each band's mean and the clip's spread"
     )
+    picture_bands: int = _knob(0, "resize the picture to so many rows; 0: leave them", "rows", ge=0)
+    picture_frames: int = _knob(0, "resize a clip's picture to so many columns; 0: leave them", "columns", ge=0)
 
 
 @dataclass(frozen=True, config=_STRICT)

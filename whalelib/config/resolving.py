@@ -118,14 +118,15 @@ def _sentence(error: pydantic.ValidationError) -> str:
 def _check_together(config: Config, where: str) -> None:
     """What no single knob can be blamed for."""
     nyquist = config.sample_rate / 2
+    has_band = config.front_end in ("mel", "linear", "mfcc", "mel+mfcc")  # the others bring their own
     rules = [
         (
-            config.band_high_hz > nyquist,
+            has_band and config.band_high_hz > nyquist,
             f"band_high_hz {config.band_high_hz:g} Hz lies above half the sample_rate ({nyquist:g} Hz): "
             "lower it or raise sample_rate",
         ),
         (
-            config.band_low_hz >= config.band_high_hz,
+            has_band and config.band_low_hz >= config.band_high_hz,
             f"band_low_hz {config.band_low_hz:g} Hz is not below band_high_hz {config.band_high_hz:g} Hz: "
             "lower the first or raise the second",
         ),

@@ -22,7 +22,9 @@ class Knobs:
     n_mels: int
     band_low_hz: float
     band_high_hz: float
+    mel_scale: str
     mel_break_hz: float
+    front_end: str
     validation_share: float
     test_share: float
 

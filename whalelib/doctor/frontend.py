@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from whalelib import filters
 from whalelib.doctor.case import Case, Knobs
 from whalelib.doctor.finding import Finding, finding, many
 
@@ -71,26 +72,11 @@ def calls_outside_band(case: Case) -> Iterator[Finding]:
         )
 
 
-def band_edges(n_mels: int, low_hz: float, high_hz: float, break_hz: float) -> np.ndarray:
-    """The n_mels + 2 frequencies between which the triangular bands of the front end lie."""
-    return break_hz * np.expm1(np.linspace(np.log1p(low_hz / break_hz), np.log1p(high_hz / break_hz), n_mels + 2))
-
-
-def empty_bands(
-    sample_rate: int, n_fft: int, n_mels: int, low_hz: float, high_hz: float, break_hz: float
-) -> pd.DataFrame:
-    """The mel bands that hold no bin of the spectrum: their number from 1 and their edges."""
-    edges = band_edges(n_mels, low_hz, high_hz, break_hz)
-    bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    first = np.searchsorted(bins, edges[:-2], side="right")
-    last = np.searchsorted(bins, edges[2:], side="left")
-    empty = np.flatnonzero(last <= first)
-    return pd.DataFrame({"band": empty + 1, "low_hz": edges[empty], "high_hz": edges[empty + 2]})
-
-
 def mel_bands(case: Case) -> Iterator[Finding]:
     """Bands that would be empty, with the knobs that fill them."""
     k = case.knobs
+    if k.front_end not in ("mel", "mfcc", "mel+mfcc"):
+        return  # every row of the others is a bin, or published
     if not 0 <= k.band_low_hz < k.band_high_hz <= k.sample_rate / 2:
         band = f"{k.band_low_hz:g} to {k.band_high_hz:g} Hz"
         what = f"The band of the front end, {band}, does not fit a sample_rate of {k.sample_rate} Hz."
@@ -115,7 +101,10 @@ def mel_bands(case: Case) -> Iterator[Finding]:
 
 
 def _empty(k: Knobs, n_fft: int, n_mels: int) -> pd.DataFrame:
-    return empty_bands(k.sample_rate, n_fft, n_mels, k.band_low_hz, k.band_high_hz, k.mel_break_hz)
+    """The mel bands that hold no bin of the spectrum: their number from 1 and their edges."""
+    edges = filters.band_edges(n_mels, k.band_low_hz, k.band_high_hz, k.mel_scale, k.mel_break_hz)
+    empty = filters.empty_bands(edges, k.sample_rate, n_fft)
+    return pd.DataFrame({"band": empty + 1, "low_hz": edges[empty], "high_hz": edges[empty + 2]})
 
 
 def _mend_bands(k: Knobs) -> str:

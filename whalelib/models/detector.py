@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from whalelib.features import LogMel
+from whalelib import features as front_ends
 from whalelib.models.heads import PoolingHead
 from whalelib.models.registry import Backbone, backbone
 
@@ -55,7 +55,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         self.classes = list(classes)
         self.sample_rate = sample_rate
         self.clip_seconds = clip_seconds
-        self.front_end = LogMel(sample_rate, **features)
+        self.front_end = front_ends.build(sample_rate, clip_seconds, **features)
         self.network: Backbone = backbone(model, n_bands=self.front_end.bands, width=width)
         self.head = PoolingHead(self.network.dim, len(self.classes), pooling, dropout)
 
@@ -79,7 +79,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         return round(self.clip_seconds * self.sample_rate)
 
     @property
-    def frame_samples(self) -> int:
+    def frame_samples(self) -> float:
         """Samples from one frame of the answer to the next; frame t is centred on sample t * frame_samples."""
         return self.network.stride * self.front_end.hop
 

@@ -1,0 +1,14 @@
+"""The front end: waveform in, picture out, batched and on the device of its buffers.
+
+It is a module that the checkpoint carries, so the picture at inference cannot differ from the one in training. `build`
+makes the one that the knobs describe; each says its `channels`, its `bands`, its `hop` (samples from frame to frame)
+and how many `frames` a waveform gives.
+"""
+
+from whalelib.features.building import FRONT_ENDS, build
+from whalelib.features.contract import FrontEnd
+from whalelib.features.pcen import PCEN
+from whalelib.features.published import AstFilterBank, Waveform, WhisperLogMel
+from whalelib.features.spectrogram import Spectrogram
+
+__all__ = ["FRONT_ENDS", "PCEN", "AstFilterBank", "FrontEnd", "Spectrogram", "Waveform", "WhisperLogMel", "build"]

@@ -1,0 +1,44 @@
+"""What every front end is and says of itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from whalelib.errors import InputError
+from whalelib.features.spectrum import is_exported
+
+
+class FrontEnd(nn.Module):
+    """Waveform [B, N] to picture [B, channels, bands, frames]; frame t is centred on sample t * hop."""
+
+    sample_rate: int
+    channels: int
+    bands: int
+    hop: float  # samples from one frame to the next; whole, unless the picture was resized
+
+    def frames(self, samples: int) -> int:
+        """How many frames the picture of a waveform of this length has."""
+        raise NotImplementedError
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+def checked(waveform: Tensor) -> Tensor:
+    """Samples in single precision, each of them a number.
+
+    On an accelerator, where a look would make it wait, a sample that is none counts as silence.
+    """
+    waveform = waveform.float()
+    if is_exported():
+        return waveform
+    if waveform.device.type != "cpu":
+        return waveform.nan_to_num(0.0, 0.0, 0.0)
+    if not torch.isfinite(waveform.sum()) and not torch.isfinite(waveform).all():
+        row = int(torch.nonzero(~torch.isfinite(waveform).all(-1))[0])
+        raise InputError(
+            f"clip {row} of the batch holds samples that are no numbers (NaN or infinite): leave it out, or replace "
+            "them with zeros."
+        )
+    return waveform
