@@ -295,13 +295,14 @@ def test_dataset_normalisation_is_learnt_once_and_saved():
     module, waveform = Spectrogram(2000, normalise="dataset", n_mels=16), noise(50, 6000)
     waveform *= torch.logspace(-2, 0, 50)[:, None]
     assert not module.normalise.fitted
-    module.normalise.fit(module.picture(waveform))
+    module.fit(waveform)
     assert module.normalise.fitted
     picture = module(waveform)
     assert picture.mean((0, 3)).abs().max() < 1e-4
     torch.testing.assert_close(picture.std((0, 3), correction=0), torch.ones(1, 16), rtol=1e-3, atol=0)
     again = Spectrogram(2000, normalise="dataset", n_mels=16)
     again.load_state_dict(module.state_dict())
+    again.fit(waveform[:1])  # what is known stays
     assert torch.equal(again(waveform), picture)
 
 
@@ -409,6 +410,24 @@ def test_constants_move_with_the_module_and_are_not_saved(kind):
     # A tensor that is no buffer would stay behind on the processor.
     loose = [n for m in module.modules() for n, v in vars(m).items() if isinstance(v, torch.Tensor)]
     assert loose == []
+
+
+# What it takes and what it costs
+
+
+def test_the_share_of_energy_in_the_band_is_that_of_the_tones_inside():
+    seconds = torch.arange(6000, dtype=torch.float64) / 2000
+    inside, outside = torch.sin(2 * torch.pi * 100 * seconds), torch.sin(2 * torch.pi * 800 * seconds)
+    module = Spectrogram(2000, band_low_hz=50.0, band_high_hz=300.0, n_mels=16)
+    weighed = features.weigh(module, (3 * inside + outside).float()[None])
+    assert weighed["energy_in_band"] == pytest.approx(0.9, abs=0.002)
+    assert (weighed["channels"], weighed["rows"], weighed["columns"]) == (1, 16, module.frames(6000))
+    assert weighed["ms_a_clip"] > 0
+    assert features.weigh(module, torch.zeros(1, 6000))["energy_in_band"] == 0
+    hz, weights = features.filters_of(module)
+    np.testing.assert_allclose(
+        weights, filters.triangles(2000, 512, 16, 50.0, 300.0)[np.rint(hz * 512 / 2000).astype(int)], atol=1e-6
+    )
 
 
 # Knobs that do not fit

@@ -91,6 +91,12 @@ def pictures(axes: Sequence[Axes], images: np.ndarray, titles: Sequence[str], se
         ax.label_outer()
 
 
+def filters(ax: Axes, hz: np.ndarray, weights: np.ndarray) -> None:
+    """The bands of a front end, a line each, over frequency."""
+    ax.plot(hz, weights, color="0.4", lw=0.6)
+    ax.set(xlabel="frequency (Hz)", ylabel="weight", xscale="log", title=f"{weights.shape[1]} bands")
+
+
 def counts(ax: Axes, table: pd.DataFrame) -> None:
     """Stacked bars: rows of the table along the axis, columns stacked."""
     table.rename(columns=readable).plot.barh(

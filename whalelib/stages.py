@@ -21,6 +21,7 @@ from whalelib.errors import InputError
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.clips import Store
     from whalelib.doctor import Finding
+    from whalelib.features import FrontEnd
     from whalelib.models import Detector
     from whalelib.sources import Survey
     from whalelib.train import Fitted
@@ -140,6 +141,15 @@ def store(config: Config, parts: Split) -> Store:
         seed=config.split_seed,
         made_from=config.flat(["ocean", "reading", "data"]),
     )
+
+
+def front_end(config: Config, prepared: Store) -> FrontEnd:
+    """The front end that the knobs describe, knowing what it needs to know of the training clips."""
+    from whalelib import features, train
+
+    made = features.build(config.sample_rate, config.clip_seconds, **section_of(config, "features"))
+    made.fit(train.sample_of(prepared))
+    return made
 
 
 def fresh_detector(config: Config, classes: list[str]) -> Detector:

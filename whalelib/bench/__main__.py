@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import scanning, storing
+from whalelib.bench import pictures, scanning, storing
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
+    "features": pictures.front_end_speed,
     "scan": scanning.scan_memory,
     "store": storing.store_speed,
     "store_memory": storing.store_memory,

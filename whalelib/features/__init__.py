@@ -10,5 +10,18 @@ from whalelib.features.contract import FrontEnd
 from whalelib.features.pcen import PCEN
 from whalelib.features.published import AstFilterBank, Waveform, WhisperLogMel
 from whalelib.features.spectrogram import Spectrogram
+from whalelib.features.weighing import band_of, filters_of, weigh
 
-__all__ = ["FRONT_ENDS", "PCEN", "AstFilterBank", "FrontEnd", "Spectrogram", "Waveform", "WhisperLogMel", "build"]
+__all__ = [
+    "FRONT_ENDS",
+    "PCEN",
+    "AstFilterBank",
+    "FrontEnd",
+    "Spectrogram",
+    "Waveform",
+    "WhisperLogMel",
+    "band_of",
+    "build",
+    "filters_of",
+    "weigh",
+]

@@ -21,6 +21,9 @@ class FrontEnd(nn.Module):
         """How many frames the picture of a waveform of this length has."""
         raise NotImplementedError
 
+    def fit(self, waveform: Tensor) -> None:
+        """Learn from training clips what the picture needs to know of them; most pictures need nothing."""
+
     def forward(self, waveform: Tensor) -> Tensor:
         raise NotImplementedError
 

@@ -112,6 +112,12 @@ class Spectrogram(FrontEnd):
         """How many columns the picture of a waveform of this length has."""
         return self.resize.frames(self.spectrum.frames(samples))
 
+    def fit(self, waveform: Tensor) -> None:
+        """Take the data set's mean and spread from these clips, if they are wanted and not known yet."""
+        if not self.normalise.fitted:
+            with torch.no_grad():
+                self.normalise.fit(self.picture(waveform))
+
     def forward(self, waveform: Tensor) -> Tensor:
         return self.normalise(self.picture(waveform))
 
