@@ -10,9 +10,8 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import check_possible, condensed, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, condensed, settled
 from whalelib.sources.folder import Listing, read_table
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import Survey, register
 
 SPECIES = "Species"

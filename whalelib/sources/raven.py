@@ -11,10 +11,9 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import check_possible, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, settled
 from whalelib.sources.clock import start_from_name
 from whalelib.sources.folder import Listing, Pairing, read_table
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import Survey, register
 
 __all__ = ["VERDICTS", "raven", "start_from_name"]
