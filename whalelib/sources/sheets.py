@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from posixpath import splitext
 
 from whalelib.audio import SOUND_ENDINGS
 from whalelib.errors import InputError
-from whalelib.sources.folder import Listing, read_bytes
+from whalelib.sources.folder import Listing, file_name, read_bytes
 
 NAMES_SHOWN = 3
 
@@ -26,7 +27,7 @@ class Sheet:
 
     @property
     def name(self) -> str:
-        return PurePosixPath(self.path.replace("\\", "/")).name
+        return file_name(self.path)
 
     def column(self, *names: str) -> str:
         """The first of these columns that is there, whatever its case; empty if none is."""
@@ -111,10 +112,10 @@ class Sounds:
         for file in listing.sounds:
             inside = listing.inside(file)
             self.by_path[inside] = file
-            name = inside.rpartition("/")[2]
+            name = file_name(inside)
             self.by_name.setdefault(name, []).append(file)
-            self.by_name.setdefault(name.rpartition(".")[0], []).append(file)
-        ends = Counter(PurePosixPath(text).name for text in set(map(_slashes, written)))
+            self.by_name.setdefault(splitext(name)[0], []).append(file)
+        ends = Counter(file_name(text) for text in set(map(_slashes, written)))
         self.shared = {name for name, times in ends.items() if times > 1}
 
     def only(self, written: str, line: str, left_out: LeftOut) -> str:
@@ -133,13 +134,13 @@ class Sounds:
         text = _slashes(written)
         if text in self.by_path:
             return [self.by_path[text]]
-        name = PurePosixPath(text)
-        found = self.by_name.get(name.name, [])
-        if not found and name.suffix.lower() in SOUND_ENDINGS:
-            found = self.by_name.get(name.stem, [])  # a file that was converted keeps its name but for its ending
+        name = file_name(text)
+        found = self.by_name.get(name, [])
+        if not found and name.lower().endswith(SOUND_ENDINGS):
+            found = self.by_name.get(splitext(name)[0], [])  # a converted file keeps its name but for its ending
         exact = [file for file in found if _slashes(file).endswith(f"/{text}")]
         # A folder may have moved, but noise/1.wav is not to be found in whale/1.wav.
-        return exact if len(exact) == 1 or name.name in self.shared else found
+        return exact if len(exact) == 1 or name in self.shared else found
 
 
 def _slashes(written: str) -> str:
