@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def _list_of(text: str) -> list[str] | None:
     if not text:
         return []
     try:
-        found = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a stray backslash, which Python would speak of on the screen
+            found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(found, list | tuple) or not all(isinstance(label, str) for label in found):

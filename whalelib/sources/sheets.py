@@ -56,7 +56,7 @@ def read_sheet(path: str, problems: list[str], needed: Sequence[str] = ()) -> Sh
     first = text.lstrip().split("\n", 1)[0]
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     try:
-        rows = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines if any(map(str.strip, cells))]
+        rows = [(lines.line_num, [_one_line(cell) for cell in cells]) for cells in lines if any(map(str.strip, cells))]
     except csv.Error as error:
         mend = "look for a quotation mark without its partner"
         raise InputError(f"{path}, line {lines.line_num}, cannot be read as csv ({error}): {mend}.") from None
@@ -76,6 +76,11 @@ def read_sheet(path: str, problems: list[str], needed: Sequence[str] = ()) -> Sh
             kept.append((line, dict(zip(columns, padded, strict=False))))
     problems += left_out.sentences()
     return Sheet(path, columns, kept)
+
+
+def _one_line(cell: str) -> str:
+    """A cell without blanks around it; of several lines in quotation marks one is made."""
+    return " ".join(cell.split()) if "\n" in cell or "\r" in cell else cell.strip()
 
 
 class LeftOut:
