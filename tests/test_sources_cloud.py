@@ -100,6 +100,11 @@ def test_a_prefix_that_is_not_there_is_one_sentence(s3, name):
         sources.load(CASES[name][0], "s3://sets/nowhere/")
 
 
+def test_an_ocean_is_made_here():
+    with pytest.raises(InputError, match=r"s3://sets is not on this machine: [^\n]*\.$"):
+        sources.load("synthetic", "s3://sets")
+
+
 def test_a_google_bucket_will_do_as_well(sets, monkeypatch, tmp_path):
     for name in ("clip_folder", "hub_parquet"):
         shutil.copytree(sets / name, tmp_path / "web" / "pond" / name)

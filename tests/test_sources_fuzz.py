@@ -1,6 +1,7 @@
 """Every source with each of its files broken in many ways: it is read, or refused in a sentence, and nothing else."""
 
 import shutil
+from pathlib import Path
 
 import layouts
 import layouts_logs
@@ -76,10 +77,10 @@ def test_a_broken_sound_costs_no_other(tmp_path, monkeypatch, source):
     survey = sources.load(source, tmp_path / "set", **case[3])
     first, *others = survey.recordings.sort_values("path").itertuples()
     assert others
-    whole = open(first.path, "rb").read()
+    path = Path(first.path)
+    whole = path.read_bytes()
     for start in mutants(whole[:64], 10):
-        with open(first.path, "wb") as file:
-            file.write(start + whole[64:])
+        path.write_bytes(start + whole[64:])
         survey = sources.load(source, tmp_path / "set", **case[3])
         assert {row.path for row in others} <= set(survey.recordings["path"])
         loaded(source, tmp_path / "set", case[3])

@@ -400,7 +400,18 @@ def test_cells_are_counted_as_in_the_public_reading(tmp_path):
 
 
 def test_the_published_counts_add_up():
-    assert dclde2013.PUBLISHED.cells == 196_844
+    assert (dclde2013.PUBLISHED.cells, dclde2013.PUBLISHED.certain) == (196_844, 194_493)
+
+
+def test_the_whole_set_is_held_against_the_published_counts(tmp_path, monkeypatch):
+    make.dclde(tmp_path)
+    assert sources.load("dclde2013", tmp_path).problems == []  # a part of it cannot be
+    monkeypatch.setattr(dclde2013, "RECORDINGS", 3)
+    for possible in ("keep", "drop", "present"):  # counted before anything is dropped
+        (says,) = sources.load("dclde2013", tmp_path, possible=possible).problems
+        assert "gives 59 cells, 58 without the possible calls" in says and "196,844 and 194,493" in says
+    monkeypatch.setattr(dclde2013, "PUBLISHED", dclde2013.CellCounts(none=56, detected=2, possible=1))
+    assert sources.load("dclde2013", tmp_path).problems == []
 
 
 def test_the_real_dclde_2013_has_the_published_counts():

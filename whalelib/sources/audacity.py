@@ -15,7 +15,10 @@ from whalelib.sources.folder import Listing, Pairing, read_table
 from whalelib.sources.registry import Survey, register
 
 
-@register
+@register(
+    needs="tape.wav with tape.txt or tape_labels.txt beside it",
+    origin="your own label tracks, exported by Audacity",
+)
 def audacity(
     folder: Path | str,
     default_label: str = "",

@@ -21,7 +21,10 @@ TABLE = "train_metadata.csv"
 BEST_RATING = 5.0
 
 
-@register
+@register(
+    needs="train_metadata.csv and train_audio/",
+    origin="kaggle.com/c/birdclef-2023, kaggle.com/c/birdclef-2024 and the years before",
+)
 def birdclef(
     folder: Path | str,
     negative_labels: Sequence[str] = NEGATIVE_LABELS,

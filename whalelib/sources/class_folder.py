@@ -18,7 +18,10 @@ from whalelib.sources.whole_files import Clips, Meaning, tables_of_clips
 ANIMAL_SPOT = re.compile(r"(?P<label>[^_-]+)-[^_]*_\d+_(?P<year>\d{4})_(?P<tape>[^_]+)_\d+_\d+", re.ASCII)
 
 
-@register
+@register(
+    needs="a folder of sound files for each class, or names as ANIMAL-SPOT has them",
+    origin="your own, or the Watkins Marine Mammal Sound Database, species by species",
+)
 def class_folder(
     folder: Path | str, default_label: str = "", negative_labels: Sequence[str] = NEGATIVE_LABELS
 ) -> Survey:

@@ -16,7 +16,10 @@ FILE_COLUMNS = ("file", "clip_name", "filename", "file_name", "clip", "path")
 LABEL_COLUMNS = ("label", "labels")
 
 
-@register
+@register(
+    needs="clips and labels.csv or train.csv (file,label), or any csv named by data_path",
+    origin="your own, or kaggle.com/c/whale-detection-challenge",
+)
 def clip_folder(
     folder: Path | str,
     label_column: str = LABEL_COLUMN,

@@ -37,7 +37,10 @@ _BEGINNINGS = {
 }
 
 
-@register
+@register(
+    needs="rows of sound bytes and labels: save_to_disk, parquet, or a name on the hub (extra train)",
+    origin="huggingface.co/datasets, or your own",
+)
 def hub(
     folder: Path | str,
     label_column: str = LABEL_COLUMN,

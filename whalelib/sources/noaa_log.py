@@ -17,7 +17,10 @@ from whalelib.sources.registry import Survey, register
 SPECIES = "Species"
 
 
-@register
+@register(
+    needs="recordings with their start in their names, logs (*.csv) of absolute times; zone",
+    origin="your own, or NOAA's archive, gs://noaa-passive-bioacoustic",
+)
 def noaa_log(
     folder: Path | str,
     label_column: str = SPECIES,

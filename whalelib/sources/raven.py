@@ -22,7 +22,10 @@ __all__ = ["VERDICTS", "raven", "start_from_name"]
 VERDICTS = {"c": "present", "n": "absent", "u": "possible", **{truth: truth for truth in tables.TRUTHS}}
 
 
-@register
+@register(
+    needs="sound files and selection tables (*.txt), anywhere below the folder; label_column",
+    origin="your own work in Raven; for example doi.org/10.1038/s41598-020-78995-8",
+)
 def raven(
     folder: Path | str,
     label_column: str = "Annotation",

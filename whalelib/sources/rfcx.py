@@ -18,7 +18,10 @@ NUMBERS = {"t_min": "onset", "t_max": "offset", "f_min": "low_hz", "f_max": "hig
 NEEDED = ["recording_id", "species_id", *NUMBERS]
 
 
-@register
+@register(
+    needs="train_tp.csv, train_fp.csv and train/",
+    origin="kaggle.com/c/rfcx-species-audio-detection",
+)
 def rfcx(
     folder: Path | str,
     negative_labels: Sequence[str] = NEGATIVE_LABELS,
