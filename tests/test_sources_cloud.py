@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import servers
 
-from whalelib import sources
+from whalelib import clips, sources
+from whalelib.audio import trouble
 from whalelib.errors import InputError
 
 for package in ("fsspec", "aiohttp", "s3fs", "gcsfs", "moto", "boto3"):
@@ -19,17 +20,10 @@ REVIEWED = {"verdict_column": "Prediction/Comments", "absent_tables": ["allnoise
 TAPES = {"label_column": "species", "group_column": "tape"}
 
 
-def tracks(folder):
-    """Recordings with Audacity's label tracks beside them."""
-    for name in ("a", "b"):
-        layouts_logs.sound(folder / f"{name}.wav")
-        layouts_logs.text(folder / f"{name}.txt", "1\t2\tfin\n4\t5\tfin\n")
-
-
 CASES = {
     "raven": ("raven", layouts_logs.detector_reviews, REVIEWED),
-    "audacity": ("audacity", tracks, {}),
-    "noaa_log": ("noaa_log", layouts_logs.dclde, {}),
+    "audacity": ("audacity", layouts_logs.audacity_tracks, {}),
+    "noaa_log": ("noaa_log", layouts_logs.noaa_sites, {}),
     "dclde2013": ("dclde2013", layouts_logs.dclde, {"logs": "both"}),
     "clip_folder": ("clip_folder", layouts.labelled, TAPES),
     "kaggle": ("clip_folder", layouts.kaggle_whales, {}),
@@ -117,6 +111,41 @@ def test_a_google_bucket_will_do_as_well(sets, monkeypatch, tmp_path):
             same(there, here, "gs://pond", sets)
     finally:
         server.stop()
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server of two short clips and a long one."""
+    for name, rate in (("fin/a.wav", 1000), ("blue/b.wav", 1000), ("fin/long.wav", 48000)):
+        layouts.write_sound(tmp_path / "web" / name, 1.0, rate)
+    server = servers.Server("files", tmp_path / "web")
+    yield server
+    server.stop()
+
+
+def test_a_recording_that_cannot_be_fetched_is_a_sentence_and_the_next_one_is_read(web):
+    whole = sources.load("class_folder", web.url)
+    assert len(whole.recordings) == 3 and whole.problems == []
+    web.rules(forbid="long")
+    survey = sources.load("class_folder", web.url)
+    assert list(survey.recordings["recording"]) == ["b", "a"]
+    (problem,) = survey.problems
+    assert f"{web.url}/fin/long.wav may not be read" in problem
+
+
+def test_a_connection_that_is_cut_while_clips_are_stored_costs_one_clip(web, tmp_path, monkeypatch):
+    monkeypatch.setattr(trouble, "pause", lambda seconds: None)
+    survey = sources.load("class_folder", web.url)
+    folds = pd.Series("train", index=survey.recordings["recording"])
+    how = {"exhaustive": True, "clip_seconds": 1.0}
+    table = clips.cut(survey.recordings, survey.events, ["fin", "blue"], folds, **how)
+    web.rules(cut=-1, above=20_000)  # headers and short clips still come
+    store = clips.build_store(
+        tmp_path / "store", survey.recordings, survey.events, table, sample_rate=1000, progress=False, **how
+    )
+    assert store.about["clips"]["train"] == 2
+    (problem,) = store.about["problems"]
+    assert f"{web.url}/fin/long.wav" in problem and "broke off" in problem
 
 
 def test_one_table_or_one_file_of_a_set_may_be_named(s3, sets):

@@ -15,19 +15,13 @@ REVIEWED = {"verdict_column": "Prediction/Comments", "absent_tables": ["allnoise
 BOXED = {"song_types": True, "group_column": "recording_id"}
 
 
-def tracks(folder):
-    """A recording with a label track beside it."""
-    layouts_logs.sound(folder / "a.wav")
-    layouts_logs.text(folder / "a.txt", "1\t2\tfin\t0.5\n\\\t15\t25\n4\t5\tnoise\n")
-
-
 NUMBER = 25  # of mutants of each file; hundreds were tried when this was written
 
 # What is broken: a source, its layout, the file, and options that make it look at every column.
 CASES = [
     ("raven", layouts_logs.detector_reviews, "raven/*allcalls.txt", REVIEWED),
-    ("audacity", tracks, "a.txt", {}),
-    ("noaa_log", layouts_logs.dclde, layouts_logs.UPCALLS, {"zone": "UTC-5"}),
+    ("audacity", layouts_logs.audacity_tracks, "A*.txt", {}),
+    ("noaa_log", layouts_logs.noaa_sites, "north/logs/log.csv", {}),
     ("dclde2013", layouts_logs.dclde, layouts_logs.UPCALLS, {"logs": "both"}),
     ("clip_folder", layouts.labelled, "labels.csv", {"label_column": "species", "group_column": "tape"}),
     ("clip_folder", layouts.kaggle_whales, "train.csv", {}),
