@@ -34,10 +34,10 @@ class Shard:
         with _told(place):
             reader = cls(path, place, {}, {})._reader()
             schema = reader.schema_arrow if _is_parquet(path) else reader.schema
+            columns = {field.name: field.type for field in schema}
             about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         info = about.get("info") if isinstance(about, dict) else None
         features = info.get("features") if isinstance(info, dict) else None
-        columns = {field.name: field.type for field in schema}
         return cls(path, place, columns, features if isinstance(features, dict) else {})
 
     def rows(self, *columns: str) -> Iterator[dict[str, Any]]:
