@@ -1,11 +1,14 @@
 """Sources in buckets, on real servers on the loopback: a folder and its copy in a bucket are the same survey."""
 
+import os
 import shutil
 from pathlib import Path
 
 import layouts
 import layouts_logs
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import servers
 
@@ -158,9 +161,6 @@ def test_one_table_or_one_file_of_a_set_may_be_named(s3, sets):
 
 
 def test_rows_that_name_a_file_beside_them_in_the_bucket_give_that_file(s3, tmp_path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     sounds = [{"bytes": None, "path": "clips/a.wav"}, {"bytes": None, "path": "gone.wav"}]
     layouts.write_sound(tmp_path / "clips" / "a.wav")
     pq.write_table(pa.table({"audio": sounds, "label": ["fin", "fin"]}), tmp_path / "set.parquet")
@@ -197,3 +197,22 @@ def test_a_broken_file_of_a_set_costs_only_its_rows(s3, sets, tmp_path):
         assert len(survey.recordings) == 2
         assert f"{where}/data/test-00000-of-00001.parquet cannot be read" in survey.problems[0]
         assert len(survey.problems) == 1
+
+
+def test_rows_behind_a_file_that_cannot_be_read_for_once_are_not_taken_for_others(tmp_path, cache):
+    """Rows are numbered through the set; when a file comes back, sounds unpacked without it have other numbers."""
+    for name, seconds in (("a", (1.0, 1.0)), ("b", (2.0, 3.0)), ("c", (4.0, 5.0))):
+        rows = {"wave": [layouts.sound_bytes(s) for s in seconds], "label": ["fin", "blue"]}
+        pq.write_table(pa.table(rows), tmp_path / f"{name}.parquet")
+    whole = sources.load("hub", tmp_path)
+    shard, kept = tmp_path / "b.parquet", (tmp_path / "b.parquet").read_bytes()
+    about = shard.stat()
+    shard.write_bytes(b"\0" * len(kept))  # of the same size and time, as after an error of the disk
+    os.utime(shard, ns=(about.st_atime_ns, about.st_mtime_ns))
+    less = sources.load("hub", tmp_path)
+    assert list(less.recordings["seconds"]) == [1.0, 1.0, 4.0, 5.0] and len(less.problems) == 1
+    shard.write_bytes(kept)
+    os.utime(shard, ns=(about.st_atime_ns, about.st_mtime_ns))
+    again = sources.load("hub", tmp_path)
+    assert list(again.recordings["seconds"]) == [1.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert again.fingerprint() == whole.fingerprint() and len(list(cache.iterdir())) == 1

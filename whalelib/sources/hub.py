@@ -60,18 +60,25 @@ def hub(
     files, beside = _shard_files(folder)
     cache, problems = _cache_folder(folder, files, sound_cache), list[str]()
     shards = _open_all(files, cache, problems)
-    sound = _sound_column(shards[0], folder)
-    label = _label_column(shards[0], folder, label_column, default_label)
-    if group_column and group_column not in shards[0].columns:
-        refuse_column(folder, group_column, shards[0].columns, "group_column")
+    first = next(iter(shards.values()))
+    sound = _sound_column(first, folder)
+    label = _label_column(first, folder, label_column, default_label)
+    if group_column and group_column not in first.columns:
+        refuse_column(folder, group_column, first.columns, "group_column")
     clips, left_out, alone, number = Clips(), LeftOut(folder), list[str](), 0
-    for shard in tqdm(shards, "unpacking sounds", leave=False, disable=None):
+    lost = [place for place in range(len(files)) if place not in shards]
+    for place, shard in tqdm(shards.items(), "unpacking sounds", leave=False, disable=None):
+        # Rows are numbered through all shards, so that without one of them the names of others are not what they were.
+        before = [str(one) for one in sorted(lost) if one < place]
+        here = cache / f"without-{'-'.join(before)}" if before else cache
         try:
             names = shard.file_names(sound, number)
             rows = list(shard.rows(label, group_column))
-            paths = _unpack(shard, sound, names, cache, beside)
+            paths = _unpack(shard, sound, names, here, beside)
+            shard.check_lengths(names, rows, paths)
         except BrokenShard as error:
             problems.append(str(error))
+            lost.append(place)
             continue
         for row, (path, cells) in enumerate(zip(paths, rows, strict=True), number):
             if not path:
@@ -134,9 +141,9 @@ def _from_hub(name: str) -> list[str]:
     return [part["filename"] for split in splits.values() for part in split.cache_files]
 
 
-def _open_all(files: list[str], cache: Path, problems: list[str]) -> list[Shard]:
-    """The shards that can be read; those elsewhere are fetched once, whole, as `datasets` does with its own."""
-    shards: list[Shard] = []
+def _open_all(files: list[str], cache: Path, problems: list[str]) -> dict[int, Shard]:
+    """The shards that can be read, by their place; those elsewhere are fetched once, as `datasets` fetches its own."""
+    shards: dict[int, Shard] = {}
     for number, place in enumerate(files):
         path = Path(place)
         try:
@@ -144,15 +151,16 @@ def _open_all(files: list[str], cache: Path, problems: list[str]) -> list[Shard]
                 path = cache / "shards" / f"{number:05d}-{file_name(place)}"
                 if not path.is_file():
                     _write(path, audio.parts(place))
-            shards.append(Shard.opened(path, place))
+            shards[number] = Shard.opened(path, place)
         except BrokenShard as error:
             problems.append(str(error))
     if not shards:
         raise InputError(problems[0])
-    for shard in shards[1:]:
-        if shard.columns != shards[0].columns:
+    first, *others = shards.values()
+    for shard in others:
+        if shard.columns != first.columns:
             mend = "give one of the two sets at a time"
-            raise InputError(f"{shard.place} has other columns than {shards[0].place}: {mend}.")
+            raise InputError(f"{shard.place} has other columns than {first.place}: {mend}.")
     return shards
 
 
@@ -228,7 +236,7 @@ def _unpack(shard: Shard, sound: str, names: list[str], cache: Path, beside: fro
     cells = (row[sound] for row in shard.rows(sound))
     return [
         there.get(name) or _sound_file(cell, cache / name, shard.place, beside)
-        for name, cell in zip(names, cells, strict=True)
+        for name, cell in zip(names, cells, strict=False)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -61,6 +61,11 @@ class Shard:
         stems = [PurePosixPath(name.replace("\\", "/")).stem for name in named]
         safe = [re.sub(r"[^\w.-]+", "_", stem)[:80] for stem in stems]
         return [f"{number + row:06d}-{stem}" if stem else f"{number + row:06d}" for row, stem in enumerate(safe)]
+
+    def check_lengths(self, *columns: Sequence[Any]) -> None:
+        """Refuse a file whose columns were found to have different numbers of rows."""
+        if len(set(map(len, columns))) > 1:
+            raise BrokenShard(f"{self.place} has columns of different lengths: fetch or save the data set again.")
 
     def holds(self, column: str, part: str) -> bool:
         """Has this column a part of this name?"""
