@@ -8,6 +8,7 @@ import csv
 import io
 from pathlib import Path
 
+import layouts_logs
 import numpy as np
 import soundfile
 
@@ -155,7 +156,10 @@ def hub_parquet(folder):
     pq.write_table(table.slice(2), folder / "data" / "test-00000-of-00001.parquet")
 
 
-LAYOUTS = [labelled, kaggle_whales, class_folders, animal_spot, rfcx, birdclef, hub_disk, hub_parquet]
+LAYOUTS = [
+    labelled, kaggle_whales, class_folders, animal_spot, rfcx, birdclef, hub_disk, hub_parquet,
+    layouts_logs.detector_reviews, layouts_logs.audacity_tracks, layouts_logs.noaa_sites, layouts_logs.dclde,
+]  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -164,4 +168,4 @@ if __name__ == "__main__":
     here = parser.parse_args().folder
     for make in LAYOUTS:
         make(here / make.__name__)
-        print(f"{make.__name__:14} {(make.__doc__ or '').strip()}")
+        print(f"{make.__name__:16} {(make.__doc__ or '').strip()}")

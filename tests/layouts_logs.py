@@ -64,6 +64,25 @@ def log(path: Path, *rows: tuple[str, str, str, str], channel: int = 10) -> Path
     return text(path, NOAA_HEADER + "".join(lines))
 
 
+def audacity_tracks(folder: Path) -> Path:
+    """Recordings with the label tracks that Audacity exports beside them, one of them without a label."""
+    for name in ("A_20090328_001500", "b", "quiet"):
+        sound(folder / f"{name}.wav")
+    text(folder / "A_20090328_001500.txt", "1.5\t2.5\tfin\t0.5\n\\\t15.0\t25.0\n4\t5\tnoise\n")
+    text(folder / "b_labels.txt", "1\t2\tblue\n")
+    text(folder / "quiet.txt", "")
+    return folder
+
+
+def noaa_sites(folder: Path) -> Path:
+    """Two sites that recorded at once, each with its sounds and its log in a folder of its own."""
+    for site, second in (("north", "05"), ("south", "07")):
+        sound(folder / site / "audio" / f"{site}_20090328_000000.wav", 20)
+        row = (f"2009-03-28T00:00:{second}Z", "2009-03-28T00:00:09Z", "FIWH", "Detected")
+        log(folder / site / "logs" / "log.csv", row, channel=2)
+    return folder
+
+
 UPCALLS = "detections/NEFSC_SBNMS_200903_NOPP6_CH10_upcall-detection-log.csv"
 BALEEN = "detections/NEFSC_SBNMS_200903_NOPP6_CH10_allbaleen-detection-log_updated.csv"
 

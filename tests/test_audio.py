@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from mutation import mutants
 from refusal import refused
 
 from whalelib import audio
+from whalelib.audio import files, headers
+from whalelib.errors import InputError
 
 FILES = [
     ("wav", "PCM_U8", 600),
@@ -123,6 +126,46 @@ def test_every_sort_of_file_is_probed_and_read(tmp_path, kind, subtype, rate, ch
     got = audio.read(path, 0, 2, channel=channels)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, samples.reshape(len(samples), -1)[:, -1], atol=STEP.get(subtype, 1e-7))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"])
+def test_a_plain_header_says_what_the_decoder_says(tmp_path, subtype, channels):
+    path = written(tmp_path / "a.WAV", noise(1, 2000, channels), 2000, subtype)
+    about, found = soundfile.info(path), headers.plain_wav(path)
+    # Others are the decoder's: floats, and where the writer put further chunks around the samples.
+    assert found in (None, (about.samplerate, about.channels, about.frames))
+    assert (found is not None) == (about.format == "WAV" and subtype != "FLOAT")
+
+
+def test_clips_with_a_plain_header_are_probed_without_a_decoder(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.wav", noise(1, 2000), 2000, "PCM_16")
+    monkeypatch.setattr(files.soundfile, "SoundFile", None)
+    assert audio.probe(path) == audio.probe(str(path)) == audio.probe(path.as_uri()) == audio.Probe(1.0, 2000, 1)
+
+
+def test_each_change_of_a_plain_header_is_judged_as_the_decoder_judges_it(tmp_path, monkeypatch):
+    """Every byte of the header set to other values, and files that something happened to: with and without."""
+    whole = written(tmp_path / "a.wav", noise(0.05, 2000, 2), 2000, "PCM_16").read_bytes()
+    path, plain_wav = tmp_path / "b.wav", headers.plain_wav
+    changed = [whole[:at] + bytes([value]) + whole[at + 1 :] for at in range(44) for value in (0, 1, 3, 8, 44, 255)]
+    cut = [whole[:length] for length in (0, 11, 43, 44, 45, 46, 47, 48, 100)] + [whole + b"\0", whole + whole]
+    plain = 0
+    for data in [*changed, *cut, *mutants(whole, 200)]:
+        path.write_bytes(data)
+        monkeypatch.setattr(files, "plain_wav", plain_wav)
+        quick = outcome(path)
+        monkeypatch.setattr(files, "plain_wav", lambda path: None)
+        assert quick == outcome(path), data[:44]
+        plain += plain_wav(path) is not None
+    assert 0 < plain < 200
+
+
+def outcome(path):
+    try:
+        return audio.probe(path)
+    except InputError as error:
+        return str(error)
 
 
 def test_each_channel_is_its_own(tmp_path):
@@ -282,6 +325,23 @@ def unreadable(folder, kind):
 def test_what_is_no_sound_file_is_refused_with_its_name(tmp_path, kind, says):
     for use in every_way(unreadable(tmp_path, kind)):
         refused(use, "broken.wav", says)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "aiff", "ogg", "mp3"])
+def test_mutants_of_sound_files_are_read_or_refused(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    soundfile.write(path, noise(0.3, 8000, 2), 8000)
+    whole, refusals = path.read_bytes(), 0
+    beginnings = [start + whole[64:] for start in mutants(whole[:64], 60)]
+    for data in [*mutants(whole, 40), *beginnings]:
+        path.write_bytes(data)
+        for use in every_way(path):
+            try:
+                use()
+            except InputError as error:
+                assert "\n" not in str(error) and "a." in str(error)
+                refusals += 1
+    assert refusals
 
 
 def test_a_header_without_samples_is_an_empty_recording(tmp_path):

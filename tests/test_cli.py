@@ -45,7 +45,8 @@ def test_every_knob_is_listed(tmp_path):
 
 
 def test_sources_and_models_are_listed(tmp_path):
-    assert "synthetic" in whalelib("sources", cwd=tmp_path).stdout
+    listed = whalelib("sources", cwd=tmp_path).stdout
+    assert "dclde2013" in listed and "needs: source-audio" in listed and "from:  gs://noaa-passive" in listed
     assert "small_cnn" in whalelib("models", cwd=tmp_path).stdout
 
 

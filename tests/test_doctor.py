@@ -2,13 +2,14 @@
 
 import inspect
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from whalelib import config, doctor, synth, tables
+from whalelib import config, doctor, plots, synth, tables
 from whalelib.doctor import annotated, clock, copies, frontend, labels, shortcuts, sound
 from whalelib.doctor.fingerprints import fingerprint
 from whalelib.doctor.listening import _Meter, windows
@@ -112,7 +113,7 @@ def test_it_gives_the_same_findings_twice_and_leaves_the_tables_alone(clean):
 
 def test_its_defaults_are_those_of_the_knobs():
     knobs = config.resolve()
-    for name, parameter in inspect.signature(doctor.examine).parameters.items():
+    for name, parameter in inspect.signature(doctor.admit).parameters.items():
         if name in {knob.name for knob in config.knobs()} and parameter.default is not parameter.empty:
             wanted = getattr(knobs, name)
             assert parameter.default == (tuple(wanted) if isinstance(wanted, list) else wanted), name
@@ -804,6 +805,26 @@ def test_a_recorder_is_a_name_without_its_time(name, recorder):
 # All together
 
 
+def test_what_was_measured_is_kept_for_those_who_draw_it(hourly):
+    recordings, events = hourly
+    case = doctor.admit(recordings, moved(recordings, events, -2), exhaustive=True, progress=False)
+    assert "clock-offset" in codes(doctor.diagnose(case))
+    assert case.clock.loc[case.clock["contrast_db"].idxmax(), "offset_seconds"] == 2
+    loudness = 20 * np.log10(case.heard.table["rms"])
+    assert sorted(np.concatenate(list(case.levels.values()))) == pytest.approx(sorted(loudness))
+    assert len(case.levels["with a call"]) == case.calls["recording"].nunique()
+    fig, axes = plt.subplots(1, 2)
+    plots.clock(axes[0], case.clock)
+    seconds, hours = axes[0].get_lines()[:2]
+    assert seconds.get_xdata()[np.argmax(seconds.get_ydata())] == 2 and set(hours.get_xdata()) >= {-1, 1}
+    table = pd.DataFrame({"by": ["rms", "rms", "name"], "auc": [0.6, 0.9, 0.5]})
+    plots.shortcuts(axes[1], table)
+    assert sorted(bar.get_width() for bar in axes[1].patches) == [0.5, 0.9]  # the best of each
+    for draw, table in ((plots.clock, case.clock[:0]), (plots.shortcuts, case.shortcuts[:0])):
+        draw(axes[0], table)  # nothing could be tested, and that is no reason to stop
+    plt.close(fig)
+
+
 def test_a_check_that_cannot_be_made_does_not_lose_the_others(clean):
     def refuses(case):
         raise InputError("the disk is gone.")
@@ -825,7 +846,7 @@ def test_every_check_is_registered_once():
         for module in modules
         for _, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and list(inspect.signature(function).parameters) == ["case"]
-    } - {shortcuts.has_call}
+    } - {shortcuts.has_call, shortcuts.measured}
     assert set(doctor.CHECKS) == public
     assert len(doctor.CHECKS) == len(public)
 

@@ -1,20 +1,19 @@
 """Sound files elsewhere, on real servers on the loopback: what is fetched, what is tried again, what is said."""
 
 import io
-import json
 import multiprocessing
 import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import servers
 import soundfile
+from servers import Server
 
 from whalelib import audio
 from whalelib.audio import files, remote, systems, trouble
@@ -23,46 +22,13 @@ from whalelib.errors import InputError
 for package in ("fsspec", "aiohttp", "s3fs", "gcsfs", "moto", "boto3"):
     pytest.importorskip(package)
 
-SERVER = Path(__file__).with_name("soundserver.py")
 RATE = 48000
 BIG = ["big.wav", "big.flac", "uneven.flac"]
 
 
-class Server:
-    """A server as a process of its own, and the test's word with it."""
-
-    def __init__(self, kind, what):
-        command = [sys.executable, str(SERVER), kind, str(what)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        ports = self.process.stdout.readline().split()
-        self.url, self.control = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[-1]}"
-
-    def rules(self, **rules):
-        request = urllib.request.Request(f"{self.control}/_rules", json.dumps(rules).encode(), method="PUT")
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
-
-    def log(self):
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{self.control}/_log") as answer:
-            return json.load(answer)
-
-    def sent(self):
-        return sum(entry[3] for entry in self.log())
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
-        self.process.stdout.close()
-
-
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    """No login and no proxy of the machine reaches the tests."""
-    for name in [n for n in os.environ if n.startswith(("AWS_", "GOOGLE_", "GCS", "FSSPEC_", "WHALELIB_S3"))]:
-        monkeypatch.delenv(name)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    servers.forget_logins(monkeypatch)
 
 
 @pytest.fixture
@@ -118,33 +84,12 @@ def web(running_web):
 @pytest.fixture(scope="module")
 def amazon(folder):
     """The bucket `whales` on a moto server; its answers are counted by a relay."""
-    import boto3
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    login = {"aws_access_key_id": "whale", "aws_secret_access_key": "song", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", **login)
-    client.create_bucket(Bucket="whales")
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != "uneven.flac":
-            key = path.relative_to(folder).as_posix()
-            client.upload_file(str(path), "whales", key, ExtraArgs={"ACL": "public-read"})
-    client.put_object(Bucket="whales", Key="private.txt", Body=b"not for everyone")
-    client.close()
-    relay = Server("relay", port)
-    yield relay
-    relay.stop()
-    process.terminate()
-    process.wait(10)
+    with servers.moto() as moto:
+        moto.fill("whales", folder, but="uneven.flac")
+        moto.client.put_object(Bucket="whales", Key="private.txt", Body=b"not for everyone")
+        relay = Server("relay", moto.port)
+        yield relay
+        relay.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Sources: what a folder holds comes out whole, and what is broken in it is named and does no harm to the rest."""
 
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -222,8 +223,13 @@ def test_an_unknown_source_lists_those_there_are():
 
 
 def test_every_source_says_what_it_is():
-    assert {"audacity", "dclde2013", "noaa_log", "raven", "synthetic"} <= set(sources.names())
-    assert all(line.endswith(".") for line in sources.names().values())
+    here = Path(sources.__file__).parents[2] / "docs" / "sources.md"
+    docs = here.read_text(encoding="utf-8")
+    for name, entry in sources.names().items():
+        assert entry.says.endswith(".") and entry.needs and entry.origin
+        assert f"\n## {name}: " in docs
+        for place in re.findall(r"\S+[./]\S+/\S+", entry.origin):  # an address stands in both
+            assert place.strip(",") in docs
 
 
 def test_two_sources_cannot_share_a_name():
@@ -231,7 +237,7 @@ def test_two_sources_cannot_share_a_name():
         """Another one."""
 
     with pytest.raises(ValueError, match="two sources are named 'raven'"):
-        sources.register(raven)
+        sources.register(needs="", origin="")(raven)
 
 
 def test_a_source_gets_only_the_options_it_has_and_its_tables_are_checked(monkeypatch, tmp_path):
@@ -242,7 +248,7 @@ def test_a_source_gets_only_the_options_it_has_and_its_tables_are_checked(monkey
         event = {"recording": "a", "onset": 0.5, "offset": 1.5, "label": "x"}
         return sources.Survey(pd.DataFrame([row]), tables.events([event]), True)
 
-    monkeypatch.setitem(sources.registry._SOURCES, "one", one)
+    monkeypatch.setitem(sources.registry._SOURCES, "one", sources.Entry(one, "", ""))
     assert sources.load("one", tmp_path, seconds=2.0, label_column="Species").hours == 2 / 3600
     with pytest.raises(InputError, match=f"one in {tmp_path}.*ends after its recording"):
         sources.load("one", tmp_path)
@@ -257,7 +263,7 @@ def test_a_cloud_prefix_reaches_a_source_as_it_was_written_and_a_folder_as_a_pat
         given.append(folder)
         return sources.Survey(tables.empty(tables.RECORDINGS), tables.empty(tables.EVENTS), True, ["nothing there."])
 
-    monkeypatch.setitem(sources.registry._SOURCES, "nowhere", nowhere)
+    monkeypatch.setitem(sources.registry._SOURCES, "nowhere", sources.Entry(nowhere, "", ""))
     for folder in (uri, uri + "/", "~/whales"):
         with pytest.raises(InputError, match=f"no recording could be read in {folder} .nothing there"):
             sources.load("nowhere", folder)

@@ -400,7 +400,18 @@ def test_cells_are_counted_as_in_the_public_reading(tmp_path):
 
 
 def test_the_published_counts_add_up():
-    assert dclde2013.PUBLISHED.cells == 196_844
+    assert (dclde2013.PUBLISHED.cells, dclde2013.PUBLISHED.certain) == (196_844, 194_493)
+
+
+def test_the_whole_set_is_held_against_the_published_counts(tmp_path, monkeypatch):
+    make.dclde(tmp_path)
+    assert sources.load("dclde2013", tmp_path).problems == []  # a part of it cannot be
+    monkeypatch.setattr(dclde2013, "RECORDINGS", 3)
+    for possible in ("keep", "drop", "present"):  # counted before anything is dropped
+        (says,) = sources.load("dclde2013", tmp_path, possible=possible).problems
+        assert "gives 59 cells, 58 without the possible calls" in says and "196,844 and 194,493" in says
+    monkeypatch.setattr(dclde2013, "PUBLISHED", dclde2013.CellCounts(none=56, detected=2, possible=1))
+    assert sources.load("dclde2013", tmp_path).problems == []
 
 
 def test_the_real_dclde_2013_has_the_published_counts():
@@ -417,10 +428,7 @@ def test_the_real_dclde_2013_has_the_published_counts():
 
 def test_a_log_of_a_site_is_about_the_recordings_of_that_site(tmp_path):
     """Two sites recorded at once; each log lies in its site's folder, beside the folder of the sounds."""
-    for site, second in (("north", "05"), ("south", "07")):
-        make.sound(tmp_path / site / "audio" / f"{site}_20090328_000000.wav", 20)
-        row = (f"2009-03-28T00:00:{second}Z", "2009-03-28T00:00:09Z", "FIWH", "Detected")
-        make.log(tmp_path / site / "logs" / "log.csv", row, channel=2)
+    make.noaa_sites(tmp_path)
     survey = sources.load("noaa_log", tmp_path)
     assert rows_of(survey, "recording", "onset", "channel") == [
         ("north_20090328_000000", 5.0, 1),
@@ -505,11 +513,10 @@ def test_folders_without_a_log_or_without_dated_recordings_are_one_error(tmp_pat
 
 
 def test_label_files_beside_recordings_are_read(tmp_path):
-    for name in ("A_20090328_001500", "b", "quiet", "forgotten", "points"):
+    make.audacity_tracks(tmp_path)
+    for name in ("forgotten", "points"):
         make.sound(tmp_path / f"{name}.wav")
-    make.text(tmp_path / "A_20090328_001500.txt", "1.5\t2.5\tfin\n\\\t15.0\t25.0\n4\t5\tnoise\n")
     make.text(tmp_path / "b_labels.txt", "1\t2\tblue\n3\t4\t\n")
-    make.text(tmp_path / "quiet.txt", "")
     make.text(tmp_path / "points.txt", "3\t3\tfin\n")
     make.text(tmp_path / "Label Track.txt", "1\t2\tfin\n")
     make.text(tmp_path / "README.txt", "labels by Ann\n")

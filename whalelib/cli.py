@@ -92,11 +92,14 @@ def list_knobs(
 
 @app.command()
 def sources() -> None:
-    """The kinds of data sets that can be read. Example: whalelib sources"""
+    """The kinds of data sets that can be read, what each needs, and where it is had. Example: whalelib sources"""
     from whalelib import sources as register
 
-    for name, says in register.names().items():
-        typer.echo(f"{name:12} {says}")
+    for name, entry in register.names().items():
+        typer.echo(f"{name:12} {entry.says}")
+        typer.echo(f"{'':12} needs: {entry.needs}")
+        typer.echo(f"{'':12} from:  {entry.origin}\n")
+    typer.echo("Each folder may also be a prefix of a bucket, s3:// or gs://. More in docs/sources.md.")
 
 
 @app.command()

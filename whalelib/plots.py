@@ -116,6 +116,37 @@ def distribution(ax: Axes, values: dict[str, np.ndarray], xlabel: str) -> None:
     ax.set_xlabel(xlabel)
 
 
+def clock(ax: Axes, table: pd.DataFrame) -> None:
+    """How far annotated boxes stand out, by how far they were moved in time; as they are is the line."""
+    moved = table["offset_seconds"].abs()
+    for near, unit, seconds, shade in ((moved < 3600, "s", 1, PALETTE[0]), (moved >= 3600, "h", 3600, PALETTE[1])):
+        if near.any():
+            part = table[near | (moved == 0)].sort_values("offset_seconds")
+            ax.plot(part["offset_seconds"] / seconds, part["contrast_db"], "o-", ms=3, color=shade, label=f"in {unit}")
+    ax.axvline(0, color="0.6", lw=0.8, ls="--")
+    ax.set(xlabel="annotations moved by", ylabel="boxes over surroundings (dB)")
+    if table.empty:
+        _says(ax, "no call with sound around it")
+    else:
+        ax.legend(fontsize=7)
+
+
+def shortcuts(ax: Axes, table: pd.DataFrame) -> None:
+    """The best AUC that each thing which is not the call reaches; half is chance."""
+    best = table.groupby("by")["auc"].max().sort_values()
+    ax.barh(range(len(best)), best, color=PALETTE[0], height=0.7)
+    ax.set_yticks(range(len(best)), [readable(name) for name in best.index])
+    ax.axvline(0.5, color="0.6", lw=0.8, ls="--")
+    ax.set(xlabel="AUC alone", xlim=(0, 1))
+    if table.empty:
+        _says(ax, "too few recordings with a call, or without")
+
+
+def _says(ax: Axes, text: str) -> None:
+    """Words in the middle of axes that have nothing to show."""
+    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=8, transform=ax.transAxes)
+
+
 def history(ax: Axes, table: pd.DataFrame, best_epoch: int) -> None:
     """Losses and validation AP, epoch by epoch."""
     ax.plot(table["epoch"], table["train_loss"], color=PALETTE[5], label="training loss")

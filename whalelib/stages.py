@@ -20,7 +20,7 @@ from whalelib.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.clips import Store
-    from whalelib.doctor import Finding
+    from whalelib.doctor import Case, Finding
     from whalelib.features import FrontEnd
     from whalelib.models import Detector
     from whalelib.sources import Survey
@@ -83,7 +83,12 @@ def data_folder(data_path: str) -> str:
 
 def examine(config: Config, found: Survey) -> list[Finding]:
     """Is this survey fit to train on, with this front end and these clips?"""
-    return doctor.examine(
+    return doctor.diagnose(case(config, found))
+
+
+def case(config: Config, found: Survey) -> Case:
+    """The survey as the doctor sees it, with this front end and these clips."""
+    return doctor.admit(
         found.recordings,
         found.events,
         exhaustive=found.exhaustive,

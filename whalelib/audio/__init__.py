@@ -8,7 +8,7 @@ for credentials and `whalelib.audio.remote` for what is fetched.
 from whalelib.audio.files import Block, Probe, probe, read, stream
 from whalelib.audio.listing import SOUND_ENDINGS, Listing, list_files
 from whalelib.audio.padding import PADDINGS, pad
-from whalelib.audio.remote import fetch
+from whalelib.audio.remote import fetch, parts, version
 from whalelib.audio.systems import is_uri
 
 __all__ = [
@@ -21,7 +21,9 @@ __all__ = [
     "is_uri",
     "list_files",
     "pad",
+    "parts",
     "probe",
     "read",
     "stream",
+    "version",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from whalelib.audio.headers import plain_wav
 from whalelib.audio.remote import RemoteFile, open_uri
 from whalelib.audio.systems import is_uri, local_path
 from whalelib.audio.trouble import shown
@@ -56,6 +57,8 @@ class _Sound:
 
 def probe(path: str | Path) -> Probe:
     """Length, rate and channels of a sound file, without reading its samples."""
+    if not is_uri(path) and (plain := plain_wav(local_path(path))):
+        return Probe(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels)
     with _opened(path) as sound:
         rate, channels, frames = sound.file.samplerate, sound.file.channels, sound.file.frames
         missing = _missing_wav_bytes(sound.raw)

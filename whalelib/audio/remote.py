@@ -8,9 +8,10 @@ has no index, so a late window costs what lies before it.
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from whalelib.audio.systems import filesystem, scheme_of, waits_of
@@ -22,6 +23,7 @@ MOST_AT_ONCE = 4 * 1024**2  # a request's size, so that a cut connection costs l
 MOST_AHEAD = 1024**2  # what is read ahead when a file is read through and nobody said how far
 MOST_KEPT = 8 * 1024**2
 WHOLE_LIMIT = 64 * 1024**2
+_STATE = {"size", "ETag", "etag", "LastModified", "Last-Modified", "updated", "generation", "md5Hash", "created"}
 
 # The last file that had to be fetched whole, with what its server said of it, for the next window of the same file.
 _last_whole: tuple[tuple, bytes] | None = None
@@ -178,6 +180,21 @@ class _WebFile:
             f"{shown(self.uri)} is on a server that gives files only whole, and this one has {has}, where up to "
             f"{WHOLE_LIMIT:,} bytes are read so: download it and use the copy."
         )
+
+
+def parts(uri: str) -> Iterator[bytes]:
+    """A whole large file, in the order of its bytes."""
+    with open_uri(uri) as raw:
+        while part := raw.read(MOST_AT_ONCE):
+            yield part
+        raw.raise_failure()
+
+
+def version(uri: str) -> str:
+    """What tells that a file was changed, without fetching it: its size, and whatever its server says of its state."""
+    system, path = filesystem(uri)
+    info = retried(uri, lambda: system.info(path), waits_of(uri))
+    return json.dumps([[name, str(info[name])] for name in sorted(_STATE & info.keys())])
 
 
 def fetch(uri: str) -> bytes:

@@ -1,4 +1,7 @@
-"""What is examined: the two tables, what is known about them, the knobs that will be trained with, and the sound."""
+"""What is examined: the two tables, what is known about them, the knobs that will be trained with, and the sound.
+
+What takes long to measure is measured when it is first asked for, and once: checks judge it, notebook 01 draws it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from whalelib.doctor.clock import offsets
 from whalelib.doctor.listening import Heard, listen
+from whalelib.doctor.shortcuts import ANY, has_call, measured
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,21 @@ class Case:
             highest_hz=self.knobs.sample_rate / 2,
             progress=self.progress,
         )
+
+    @cached_property
+    def clock(self) -> pd.DataFrame:
+        """How far the annotated boxes stand out from the sound around them, as they are and moved in time."""
+        return offsets(self.recordings, self.calls, self.channel, self.knobs)
+
+    @cached_property
+    def shortcuts(self) -> pd.DataFrame:
+        """What loudness, length, name and the like alone would score."""
+        return measured(self)
+
+    @cached_property
+    def levels(self) -> dict[str, np.ndarray]:
+        """The loudness of the recordings in decibels of full scale: of those with a call, those without, and others."""
+        level = 20 * np.log10(self.heard.table["rms"].clip(lower=1e-6).to_numpy())
+        truth = has_call(self)[ANY].to_numpy()
+        kinds = {"with a call": truth == 1, "without": truth == 0, "not known": np.isnan(truth)}
+        return {name: level[here] for name, here in kinds.items() if here.any()}

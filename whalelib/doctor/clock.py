@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from whalelib import audio
-from whalelib.doctor.case import Case, Knobs
 from whalelib.doctor.finding import Finding, finding, sentence
 from whalelib.errors import InputError
+
+if TYPE_CHECKING:
+    from whalelib.doctor.case import Case, Knobs
 
 HOURS = tuple(h for h in range(-12, 13) if h)
 SECONDS = tuple(s for s in range(-5, 6) if s)
@@ -30,7 +33,7 @@ UNCLEAR_DB = 0.5  # a mean contrast below this tells nothing
 
 def clock(case: Case) -> Iterator[Finding]:
     """A time zone or clock offset at which the annotations fit the sound better than as they are."""
-    table = offsets(case.recordings, case.calls, case.channel, case.knobs)
+    table = case.clock
     if table.empty or table.loc[table["offset_seconds"] == 0, "calls"].iloc[0] < FEWEST_CALLS:
         reason = f"fewer than {FEWEST_CALLS} calls have sound around them to stand out from"
         what = sentence(f"whether the times fit the sound could not be tested: {reason}")

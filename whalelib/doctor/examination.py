@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(
+def admit(
     recordings: pd.DataFrame,
     events: pd.DataFrame,
     *,
@@ -68,9 +69,8 @@ def examine(
     test_share: float = 0.2,
     listen_seconds: float = 20.0,
     progress: bool = True,
-    checks: Iterable[Check] = CHECKS,
-) -> list[Finding]:
-    """Is this data fit to train on? The findings, the worst first.
+) -> Case:
+    """A data set as the doctor sees it.
 
     The tables may break the rules that `tables.check_events` and `check_recordings` enforce: that is what is looked
     for. Of each recording at most `listen_seconds` are read for its health, spread over it; the clock is checked on
@@ -79,7 +79,7 @@ def examine(
     if not listen_seconds > 0:
         raise InputError(f"listen_seconds cannot be {listen_seconds:g}: a doctor must listen for some time.")
     sound_rows, unsound = _sound_recordings(recordings)
-    case = Case(
+    return Case(
         recordings=sound_rows,
         events=tables.events(events),
         exhaustive=exhaustive,
@@ -103,6 +103,17 @@ def examine(
         progress=progress,
         unsound=unsound,
     )
+
+
+def examine(
+    recordings: pd.DataFrame, events: pd.DataFrame, *, checks: Iterable[Check] = CHECKS, **how: Any
+) -> list[Finding]:
+    """Is this data fit to train on? The findings, the worst first; `how` is what `admit` takes."""
+    return diagnose(admit(recordings, events, **how), checks)
+
+
+def diagnose(case: Case, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """What the checks find in a case, the worst first."""
     found: list[Finding] = []
     for check in checks:
         try:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from whalelib.doctor.case import Case
 from whalelib.doctor.finding import Finding, finding, sentence
+
+if TYPE_CHECKING:
+    from whalelib.doctor.case import Case
 
 WARN_AUC, ERROR_AUC = 0.7, 0.9
 FEWEST = 10  # recordings on either side
@@ -25,16 +28,14 @@ ANY = "any call"
 
 def shortcuts(case: Case) -> Iterator[Finding]:
     """Loudness, peak, offset, length, rate, name and order of files as detectors."""
-    truth = has_call(case)
-    tested = [name for name in truth if min((truth[name] == 1).sum(), (truth[name] == 0).sum()) >= FEWEST]
-    if not tested:
+    table = case.shortcuts
+    if table.empty:
         what = f"""Whether loudness, length or names give calls away could not be tested: fewer than {FEWEST} recordings
             are known to be with a call, or without."""
         yield finding(
             "note", "shortcuts-not-tested", " ".join(what.split()), "nothing: it concerns sets of short clips"
         )
         return
-    table = probe(case, truth[tested])
     # As published figures are rounded: 0.70 is 0.7.
     auc = table["auc"].round(2)
     clear = table["auc"] - 0.5 > CHANCE_SIGMAS * table["chance"]
@@ -106,6 +107,13 @@ def has_call(case: Case) -> pd.DataFrame:
         other = empty | (spoken & ~hedged)  # a recording labelled as another species is taken for one without this
         truth[str(label)] = np.where(here, 1.0, np.where(other, 0.0, np.nan))
     return pd.DataFrame(truth, index=names.to_numpy())
+
+
+def measured(case: Case) -> pd.DataFrame:
+    """`probe` for every target of which enough recordings are known, with and without it."""
+    truth = has_call(case)
+    tested = [name for name in truth if min((truth[name] == 1).sum(), (truth[name] == 0).sum()) >= FEWEST]
+    return probe(case, truth[tested])
 
 
 def probe(case: Case, truth: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,6 @@ from whalelib.sources import (  # noqa: F401  (importing a source registers it)
     rfcx,
     synthetic,
 )
-from whalelib.sources.registry import Survey, load, names, register
+from whalelib.sources.registry import Entry, Survey, load, names, register
 
-__all__ = ["Survey", "load", "names", "register"]
+__all__ = ["Entry", "Survey", "load", "names", "register"]

@@ -10,9 +10,9 @@ import pandas as pd
 
 from whalelib import tables
 from whalelib.errors import InputError
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import keep_sound_events
 
+NEGATIVE_LABELS = ["noise", "background", "none"]
 POSSIBLE = ("keep", "drop", "present")
 
 

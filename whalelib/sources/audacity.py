@@ -10,13 +10,15 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, settled
 from whalelib.sources.folder import Listing, Pairing, read_table
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import Survey, register
 
 
-@register
+@register(
+    needs="tape.wav with tape.txt or tape_labels.txt beside it",
+    origin="your own label tracks, exported by Audacity",
+)
 def audacity(
     folder: Path | str,
     default_label: str = "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,23 +11,22 @@ import pandas as pd
 
 from whalelib import tables
 from whalelib.errors import InputError
-from whalelib.sources.listing import (
-    NEGATIVE_LABELS,
-    LeftOut,
-    Sounds,
-    local_folder,
-    read_sheet,
-    recordings_of,
-    sound_files,
-)
+from whalelib.sources.annotations import NEGATIVE_LABELS
+from whalelib.sources.folder import Listing, file_name, in_order
 from whalelib.sources.registry import Survey, register
+from whalelib.sources.sheets import LeftOut, Sounds, read_sheet
+from whalelib.sources.whole_files import recordings_of
 
+TABLE = "train_metadata.csv"
 BEST_RATING = 5.0
 
 
-@register
+@register(
+    needs="train_metadata.csv and train_audio/",
+    origin="kaggle.com/c/birdclef-2023, kaggle.com/c/birdclef-2024 and the years before",
+)
 def birdclef(
-    folder: Path,
+    folder: Path | str,
     negative_labels: Sequence[str] = NEGATIVE_LABELS,
     group_column: str = "",
     exhaustive: bool = False,
@@ -39,25 +39,22 @@ def birdclef(
     column, `weight`: the rating as a share of the best, 5; a missing one (0 or empty) is the median of the species'
     rated recordings, else of all rated ones, else the best.
     """
-    folder = local_folder(folder, "train_metadata.csv and train_audio")
-    table = folder / "train_metadata.csv"
-    if not table.is_file():
-        raise InputError(
-            f"{folder} holds no {table.name}: set data_path to the folder into which the set was unpacked."
-        )
-    problems: list[str] = []
+    listing = Listing(folder, "train_metadata.csv and train_audio")
+    table = listing.top().get(TABLE, "")
+    if not table:
+        raise InputError(f"{folder} holds no {TABLE}: set data_path to the folder into which the set was unpacked.")
+    problems = listing.problems
     sheet = read_sheet(table, problems, ["primary_label", "filename"])
     group = sheet.needed(group_column, "group_column") if group_column else sheet.column("author")
-    audio_folder = folder / "train_audio" if (folder / "train_audio").is_dir() else folder
-    files = sound_files(audio_folder, problems)
-    sounds, left_out = Sounds(audio_folder, files, (c["filename"] for _, c in sheet.rows)), LeftOut(table)
-    rows: dict[Path, dict] = {}
+    train = listing.below("train_audio")
+    sounds, left_out = Sounds(train, (c["filename"] for _, c in sheet.rows)), LeftOut(table)
+    rows: dict[str, dict] = {}
     named = set()
     for line, cells in sheet.rows:
         primary, written = cells["primary_label"], cells["filename"]
         # In 2021 a file was named without its folder, which is the species.
         path = sounds.by_path.get(f"{primary}/{written}") or sounds.only(written, f"line {line}", left_out)
-        if path is None:
+        if not path:
             continue
         named.add(path)
         if not primary:
@@ -70,13 +67,13 @@ def birdclef(
             rows[path]["rating"] = cells.get("rating", "")
             if rows[path]["secondary"] is None:
                 left_out.add("list(s) of secondary labels that cannot be read", "write ['a', 'b']", f"line {line}")
-    for path in files:
+    for path in train.sounds:
         if path not in named:
-            left_out.add("sound file(s) without a row", "give them rows, or move them away", path.name)
+            left_out.add("sound file(s) without a row", "give them rows, or move them away", file_name(path))
     problems += left_out.sentences()
     groups = {path: row["group"] for path, row in rows.items()}
-    recordings = recordings_of(audio_folder, sorted(rows), groups, problems)
-    kept = [rows[Path(path)] for path in recordings["path"]]
+    recordings = recordings_of(train.root, in_order(rows), groups, problems)
+    kept = [rows[path] for path in recordings["path"]]
     recordings["weight"] = _weights(kept, table, problems)
     negatives = {name.casefold() for name in negative_labels}
     whole = []
@@ -95,7 +92,9 @@ def _list_of(text: str) -> list[str] | None:
     if not text:
         return []
     try:
-        found = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a stray backslash, which Python would speak of on the screen
+            found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(found, list | tuple) or not all(isinstance(label, str) for label in found):
@@ -103,7 +102,7 @@ def _list_of(text: str) -> list[str] | None:
     return [label.strip() for label in found if label.strip()]
 
 
-def _weights(rows: list[dict], table: Path, problems: list[str]) -> list[float]:
+def _weights(rows: list[dict], table: str, problems: list[str]) -> list[float]:
     """The rating of each recording as a share of the best, in (0, 1]."""
     left_out = LeftOut(table)
     frame = pd.DataFrame(rows, columns=["line", "primary", "rating"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from whalelib.sources.noaa_log import dated, read_log
 from whalelib.sources.registry import Survey, register
 
 LOGS = ("upcalls", "baleen", "both")
+RECORDINGS = 672
 CELL_SECONDS = 3.0
 SAME_CALL_IOU = 0.5  # two analysts' boxes around one call share more than this, neighbouring calls next to nothing
 
@@ -26,7 +28,10 @@ _SOUND = re.compile(r"NOPP6_EST_\d{8}_\d{6}(_CH\d+)?", re.IGNORECASE)
 _OFFSET = re.compile(r"T\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(Z|[+-]\d\d(?::?\d\d)?)(?=[\s,\"]|$)", re.MULTILINE)
 
 
-@register
+@register(
+    needs="source-audio/NOPP6_EST_*.wav and detections/*.csv",
+    origin="gs://noaa-passive-bioacoustic/dclde/2013/nefsc_sbnms_200903_nopp6_ch10",
+)
 def dclde2013(
     folder: Path | str,
     zone: str = "UTC-5",
@@ -62,8 +67,15 @@ def dclde2013(
                 "one log by logs if that is not wanted."
             )
         events = pd.concat([events, more[~known]], ignore_index=True)
-    events, changed = settled(events, recordings, possible=possible)
-    return Survey(recordings, events, True, listing.problems + changed)
+    kept, unusual = settled(events, recordings)
+    survey = Survey(recordings, kept, True)
+    if logs == "upcalls" and len(recordings) == RECORDINGS and (counts := cell_counts(survey)) != PUBLISHED:
+        unusual.append(
+            f"{chosen[0]} gives {counts.cells:,} cells, {counts.certain:,} without the possible calls, where others "
+            f"found {PUBLISHED.cells:,} and {PUBLISHED.certain:,} in the same log: check zone, and that it is whole."
+        )
+    events, _ = settled(events, recordings, possible=possible)
+    return dataclasses.replace(survey, events=events, problems=listing.problems + unusual)
 
 
 def _recordings(listing: Listing, zone: str) -> pd.DataFrame:
@@ -144,6 +156,11 @@ class CellCounts(NamedTuple):
     @property
     def cells(self) -> int:
         return self.none + self.detected + self.possible
+
+    @property
+    def certain(self) -> int:
+        """The cells that are left when those of possible calls are dropped."""
+        return self.none + self.detected
 
 
 PUBLISHED = CellCounts(none=188_588, detected=5_905, possible=2_351)  # of the up-calls log, with `possible` kept

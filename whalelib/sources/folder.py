@@ -1,11 +1,17 @@
-"""A folder of recordings, local or in the cloud: what lies in it, what recordings are called, which table is whose."""
+"""A folder of recordings, local or in the cloud: what lies in it, what recordings are called, which table is whose.
+
+Files are texts here, a path on this machine or a uri, because both kinds go through the same code; and because a set
+may have a hundred thousand of them, for which `pathlib` takes longer than reading their headers does.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -15,6 +21,8 @@ from whalelib.audio import SOUND_ENDINGS, is_uri
 from whalelib.errors import InputError
 from whalelib.sources.clock import start_from_name, zone_of
 from whalelib.sources.registry import probe_all
+
+_ANCHOR = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?/*")  # a drive, or a uri's scheme
 
 
 class Listing:
@@ -31,11 +39,39 @@ class Listing:
 
     def ending(self, *endings: str) -> list[str]:
         """The files whose names end in one of these, in the order of their paths."""
-        return [file for file in self.files if PurePosixPath(_posix(file)).suffix.lower() in endings]
+        return [file for file in self.files if file.lower().endswith(endings)]
+
+    @property
+    def sounds(self) -> list[str]:
+        """The sound files, in the order of their paths."""
+        return self.ending(*SOUND_ENDINGS)
+
+    @property
+    def root(self) -> str:
+        """The folder as text."""
+        return str(self.folder)
+
+    def inside(self, file: str) -> str:
+        """Where in the folder a file lies, with slashes."""
+        return inside(file, self.root)
 
     def relative(self, file: str) -> PurePosixPath:
-        """Where in the folder a file lies."""
-        return PurePosixPath(_posix(file)).relative_to(_posix(str(self.folder)))
+        """The same as a path that can be taken apart."""
+        return PurePosixPath(self.inside(file))
+
+    def top(self) -> dict[str, str]:
+        """The files that lie in the folder itself, by name."""
+        return {name: file for file in self.files if "/" not in (name := self.inside(file))}
+
+    def below(self, part: str) -> Listing:
+        """The listing of a folder in this one; where no such folder holds a file, the listing itself."""
+        files = [file for file in self.files if self.inside(file).startswith(f"{part}/")]
+        if not files:
+            return self
+        narrowed = copy.copy(self)  # (its problems are the same list)
+        narrowed.folder = f"{self.folder}/{part}" if isinstance(self.folder, str) else self.folder / part
+        narrowed.files = files
+        return narrowed
 
     def recordings(self, zone: str = "UTC", sounds: list[str] | None = None) -> pd.DataFrame:
         """The recordings table of the sounds below the folder (or of these); its problems join the listing's.
@@ -45,7 +81,7 @@ class Listing:
         is one of `zone`; its group is the day of that start in that zone, or itself where the name has no time.
         """
         here = zone_of(zone)
-        rows, unread = probe_all(self._once(self.ending(*SOUND_ENDINGS) if sounds is None else sounds))
+        rows, unread = probe_all(self._once(self.sounds if sounds is None else sounds))
         self.problems += unread
         times = Counter(row["recording"] for row in rows)
         for row in rows:
@@ -57,7 +93,7 @@ class Listing:
         if not rows:
             return tables.empty(tables.RECORDINGS)
         frame = pd.DataFrame(rows, columns=list(tables.RECORDINGS))
-        return tables.check_recordings(frame, str(self.folder))
+        return tables.check_recordings(frame, self.root)
 
     def _once(self, sounds: list[str]) -> list[str]:
         """One file for each recording: a.wav and a.flac side by side are the same sound twice."""
@@ -143,5 +179,31 @@ def read_table(file: str, read: Callable[[Path], formats.Read]) -> formats.Read:
     return formats.Read(found.events, [sentence.replace(str(local), file) for sentence in found.problems])
 
 
+def read_bytes(file: str) -> bytes:
+    """A small file, such as a table, wherever it lies."""
+    if is_uri(file):
+        return audio.fetch(file)
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}): check its name and permissions.") from None
+
+
+def inside(file: str, root: str) -> str:
+    """Where in a folder a file lies, with slashes; of a file that lies elsewhere its whole path without the anchor."""
+    path, above = _posix(file), _posix(root).rstrip("/") + "/"
+    return path[len(above) :] if path.startswith(above) else _ANCHOR.sub("", path)
+
+
+def file_name(file: str) -> str:
+    """The last part of a path or a uri."""
+    return _posix(file).rpartition("/")[2]
+
+
+def in_order(files: Iterable[str]) -> list[str]:
+    """Files by their folders, then by their names, as a listing has them."""
+    return sorted(files, key=lambda file: _posix(file).split("/"))
+
+
 def _posix(path: str) -> str:
-    return path if is_uri(path) else path.replace(os.sep, "/")
+    return path if os.sep == "/" or is_uri(path) else path.replace(os.sep, "/")

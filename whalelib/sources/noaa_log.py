@@ -10,15 +10,17 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import check_possible, condensed, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, condensed, settled
 from whalelib.sources.folder import Listing, read_table
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import Survey, register
 
 SPECIES = "Species"
 
 
-@register
+@register(
+    needs="recordings with their start in their names, logs (*.csv) of absolute times; zone",
+    origin="your own, or NOAA's archive, gs://noaa-passive-bioacoustic",
+)
 def noaa_log(
     folder: Path | str,
     label_column: str = SPECIES,

@@ -11,10 +11,9 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import check_possible, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, settled
 from whalelib.sources.clock import start_from_name
 from whalelib.sources.folder import Listing, Pairing, read_table
-from whalelib.sources.listing import NEGATIVE_LABELS
 from whalelib.sources.registry import Survey, register
 
 __all__ = ["VERDICTS", "raven", "start_from_name"]
@@ -23,7 +22,10 @@ __all__ = ["VERDICTS", "raven", "start_from_name"]
 VERDICTS = {"c": "present", "n": "absent", "u": "possible", **{truth: truth for truth in tables.TRUTHS}}
 
 
-@register
+@register(
+    needs="sound files and selection tables (*.txt), anywhere below the folder; label_column",
+    origin="your own work in Raven; for example doi.org/10.1038/s41598-020-78995-8",
+)
 def raven(
     folder: Path | str,
     label_column: str = "Annotation",

@@ -46,20 +46,40 @@ class Survey:
 
 
 Source = Callable[..., Survey]
-_SOURCES: dict[str, Source] = {}
 
 
-def register(source: Source) -> Source:
+@dataclass(frozen=True)
+class Entry:
+    """What the register knows of a source."""
+
+    load: Source
+    needs: str  # what must lie in its folder, and which knobs must be set
+    origin: str  # where such data is had
+
+    @property
+    def says(self) -> str:
+        """What it is: the first line of its description."""
+        return (self.load.__doc__ or "").strip().splitlines()[0]
+
+
+_SOURCES: dict[str, Entry] = {}
+
+
+def register(*, needs: str, origin: str) -> Callable[[Source], Source]:
     """Make a function `name(folder, ...) -> Survey` known under its own name; its docstring describes it."""
-    if source.__name__ in _SOURCES:
-        raise ValueError(f"two sources are named {source.__name__!r}")
-    _SOURCES[source.__name__] = source
-    return source
+
+    def known(source: Source) -> Source:
+        if source.__name__ in _SOURCES:
+            raise ValueError(f"two sources are named {source.__name__!r}")
+        _SOURCES[source.__name__] = Entry(source, needs, origin)
+        return source
+
+    return known
 
 
-def names() -> dict[str, str]:
-    """Every source and the first line of its description."""
-    return {name: (source.__doc__ or "").strip().splitlines()[0] for name, source in _SOURCES.items()}
+def names() -> dict[str, Entry]:
+    """Every source by its name, in order."""
+    return dict(sorted(_SOURCES.items()))
 
 
 def load(name: str, folder: str | Path, **options: Any) -> Survey:
@@ -71,8 +91,9 @@ def load(name: str, folder: str | Path, **options: Any) -> Survey:
     if name not in _SOURCES:
         raise InputError(f"there is no source {name!r}: `whalelib sources` lists {', '.join(sorted(_SOURCES))}.")
     place = str(folder).rstrip("/") if is_uri(folder) else Path(local_path(folder)).expanduser()
-    taken = inspect.signature(_SOURCES[name]).parameters
-    survey = _SOURCES[name](place, **{k: v for k, v in options.items() if k in taken})
+    source = _SOURCES[name].load
+    taken = inspect.signature(source).parameters
+    survey = source(place, **{k: v for k, v in options.items() if k in taken})
     if survey.recordings.empty:
         reasons = f" ({survey.problems[0]})" if survey.problems else ""
         raise InputError(f"no recording could be read in {folder}{reasons}: check the folder.")

@@ -7,26 +7,23 @@ from pathlib import Path
 
 from whalelib import tables
 from whalelib.errors import InputError
-from whalelib.sources.listing import (
-    NEGATIVE_LABELS,
-    LeftOut,
-    Sheet,
-    Sounds,
-    local_folder,
-    read_sheet,
-    recordings_of,
-    sound_files,
-)
+from whalelib.sources.annotations import NEGATIVE_LABELS
+from whalelib.sources.folder import Listing, file_name, in_order
 from whalelib.sources.registry import Survey, keep_sound_events, register
+from whalelib.sources.sheets import LeftOut, Sheet, Sounds, read_sheet
+from whalelib.sources.whole_files import recordings_of
 
 TRUTH_OF_TABLE = {"train_tp.csv": "present", "train_fp.csv": "absent"}
 NUMBERS = {"t_min": "onset", "t_max": "offset", "f_min": "low_hz", "f_max": "high_hz"}
 NEEDED = ["recording_id", "species_id", *NUMBERS]
 
 
-@register
+@register(
+    needs="train_tp.csv, train_fp.csv and train/",
+    origin="kaggle.com/c/rfcx-species-audio-detection",
+)
 def rfcx(
-    folder: Path,
+    folder: Path | str,
     negative_labels: Sequence[str] = NEGATIVE_LABELS,
     group_column: str = "",
     song_types: bool = False,
@@ -39,21 +36,20 @@ def rfcx(
     no row speaks of is unknown, so the annotation is not exhaustive. A recording is its own group: the set names no
     site.
     """
-    folder = local_folder(folder, "train_tp.csv, train_fp.csv and the folder train")
-    problems: list[str] = []
-    sheets = _sheets(folder, song_types, problems)
-    audio_folder = folder / "train" if (folder / "train").is_dir() else folder
-    files = sound_files(audio_folder, problems)
-    sounds = Sounds(audio_folder, files)
+    listing = Listing(folder, "train_tp.csv, train_fp.csv and the folder train")
+    problems = listing.problems
+    sheets = _sheets(listing, song_types)
+    train = listing.below("train")
+    sounds = Sounds(train)
     negatives = {name.casefold() for name in negative_labels}
-    groups: dict[Path, str] = {}
+    groups: dict[str, str] = {}
     rows: list[dict] = []
     for sheet in sheets:
         group = sheet.needed(group_column, "group_column") if group_column else ""
         left_out = LeftOut(sheet.path)
         for line, cells in sheet.rows:
             path = sounds.only(cells["recording_id"], f"line {line}", left_out)
-            if path is None:
+            if not path:
                 continue
             if group and cells[group]:
                 groups[path] = cells[group]
@@ -69,15 +65,15 @@ def rfcx(
             except ValueError:
                 left_out.add("row(s) with a time or frequency that is no number", "mend the cell", f"line {line}")
                 continue
-            truth = TRUTH_OF_TABLE[sheet.path.name]
-            rows.append({"recording": str(path), **numbers, "label": label, "truth": truth})
+            truth = TRUTH_OF_TABLE[sheet.name]
+            rows.append({"recording": path, **numbers, "label": label, "truth": truth})
         problems += left_out.sentences()
-    unnamed = LeftOut(audio_folder)
-    for path in files:
+    unnamed = LeftOut(train.folder)
+    for path in train.sounds:
         if path not in groups:
-            unnamed.add("sound file(s) without a row in either table", "nothing is known of them", path.name)
+            unnamed.add("sound file(s) without a row in either table", "nothing is known of them", file_name(path))
     problems += unnamed.sentences()
-    recordings = recordings_of(audio_folder, sorted(groups), groups, problems)
+    recordings = recordings_of(train.root, in_order(groups), groups, problems)
     names = dict(zip(recordings["path"], recordings["recording"], strict=True))
     # (A file that could not be read has had its sentence.)
     events = tables.events([{**row, "recording": names[row["recording"]]} for row in rows if row["recording"] in names])
@@ -85,15 +81,16 @@ def rfcx(
     return Survey(recordings, events, exhaustive=False, problems=problems + wrong)
 
 
-def _sheets(folder: Path, song_types: bool, problems: list[str]) -> list[Sheet]:
+def _sheets(listing: Listing, song_types: bool) -> list[Sheet]:
     """Both tables; without the false positives there is less to learn from, without the true ones nothing."""
-    if not (folder / "train_tp.csv").is_file():
-        raise InputError(f"{folder} holds no train_tp.csv: set data_path to where the set was unpacked.")
+    files = listing.top()
+    if "train_tp.csv" not in files:
+        raise InputError(f"{listing.folder} holds no train_tp.csv: set data_path to where the set was unpacked.")
     needed = [*NEEDED, "songtype_id"] if song_types else NEEDED
-    there = [name for name in TRUTH_OF_TABLE if (folder / name).is_file()]
-    if "train_fp.csv" not in there:
-        problems.append(f"{folder} holds no train_fp.csv, so no call is known to be absent: add it if you have it.")
-    return [read_sheet(folder / name, problems, needed) for name in there]
+    if "train_fp.csv" not in files:
+        says = "holds no train_fp.csv, so no call is known to be absent: add it if you have it."
+        listing.problems.append(f"{listing.folder} {says}")
+    return [read_sheet(files[name], listing.problems, needed) for name in TRUTH_OF_TABLE if name in files]
 
 
 def _label(cells: dict[str, str], song_types: bool) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from whalelib import synth
+from whalelib.errors import InputError
 from whalelib.sources.registry import Survey, register
 
 
-@register
+@register(
+    needs="nothing: it is made where it is missing",
+    origin="made by this library from a seed",
+)
 def synthetic(
-    folder: Path,
+    folder: Path | str,
     ocean_seed: int = 0,
     ocean_days: int = 20,
     ocean_sites: int = 2,
@@ -19,6 +23,8 @@ def synthetic(
     ocean_density: float = 1.0,
 ) -> Survey:
     """The embedded synthetic ocean: five species, two moorings, known truth. Needs nothing; made in seconds."""
+    if isinstance(folder, str):
+        raise InputError(f"{folder} is not on this machine: the synthetic ocean is made in a folder here.")
     recordings, events = synth.ocean(
         folder,
         ocean_seed=ocean_seed,
