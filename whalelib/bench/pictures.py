@@ -180,10 +180,10 @@ def _pcen_ways(
     from whalelib import features
 
     device = waveform.device
-    knobs = {"window_seconds": window / rate, "hop_seconds": hop / rate, "n_mels": bands, "band_low_hz": 0.0}
     front_end = features.build(
-        rate, seconds, **knobs, band_high_hz=rate / 2, mel_scale="slaney", compress="power", normalise="none"
-    ).to(device)
+        rate, seconds, window_seconds=window / rate, hop_seconds=hop / rate, n_mels=bands, band_low_hz=0.0,
+        band_high_hz=rate / 2, mel_scale="slaney", compress="power", normalise="none",
+    ).to(device)  # fmt: skip
     power = front_end(waveform)[:, 0]
     module = features.PCEN(bands, rate / hop).to(device)
     single = power.cpu().numpy()
