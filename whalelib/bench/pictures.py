@@ -59,7 +59,7 @@ def _ways(
     waveform: torch.Tensor, rate: int, seconds: float, window: int, hop: int, bands: int
 ) -> dict[str, tuple[Callable[[], object], int]]:
     """The same picture by each library: what to call, and how many clips a call does."""
-    import librosa
+    import librosa.filters
     import torch
 
     from whalelib import features
