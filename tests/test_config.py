@@ -104,7 +104,7 @@ def test_one_configurations_list_is_not_anothers():
 
 
 def test_flat_values_travel_as_json():
-    apart = "sample_rate", "store_path", "fold", "dense", "clip_from"  # do not go together with others
+    apart = "sample_rate", "store_path", "validation_fold", "dense", "clip_from"  # do not go together with others
     values = {knob.name: another(knob) for knob in KNOBS if knob.name not in apart}
     for found in (DEFAULT, config.resolve(values)):
         assert config.resolve(json.loads(json.dumps(found.flat()))) == found
@@ -176,6 +176,9 @@ def test_a_wrong_choice_lists_the_choices_and_suggests_the_nearest():
         ({"window_seconds": 3.01}, ["window_seconds", "clip_seconds"]),
         ({"scan_hop_seconds": 3.01}, ["scan_hop_seconds", "clip_seconds"]),
         ({"validation_share": 0.5, "test_share": 0.5}, ["validation_share", "test_share"]),
+        ({"n_folds": 1}, ["n_folds", "cross-validation"]),
+        ({"n_folds": 5, "validation_fold": 5}, ["n_folds", "validation_fold"]),
+        ({"hard_share": 0.5, "dense": True}, ["hard_share", "dense"]),
     ],
 )
 def test_knobs_that_do_not_go_together_are_both_named(values, names):

@@ -166,7 +166,7 @@ def test_the_doctor_and_the_split_name_the_same_copies(with_a_copy):
 
 def test_each_recording_validates_in_one_run_of_a_cross_validation(here, tiny):
     values = {**tiny, "ocean_days": 7, "n_folds": 3}
-    splits = [stages.split(config.resolve({**values, "fold": fold})) for fold in range(3)]
+    splits = [stages.split(config.resolve({**values, "validation_fold": fold})) for fold in range(3)]
     folds = pd.DataFrame({k: parts.folds for k, parts in enumerate(splits)})
     tested = (folds == "test").any(axis=1)
     assert tested.any() and (folds[tested] == "test").all().all()

@@ -134,7 +134,7 @@ def split(config: Config, found: Survey | None = None) -> Split:
     original = found or survey(config)
     joined, notes = _joined(config, original)
     if config.n_folds:
-        how = (config.n_folds, config.fold, config.test_share, config.split_seed)
+        how = (config.n_folds, config.validation_fold, config.test_share, config.split_seed)
         folds, warnings = clips.cross_validation(joined, original.events, config.classes, *how)
     else:
         shares = config.validation_share, config.test_share

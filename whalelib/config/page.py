@@ -96,7 +96,7 @@ class Data:
         ge=0,
         le=100,
     )
-    fold: int = _knob(0, "the part that validates in this run, from 0 to n_folds - 1", "fold", ge=0)
+    validation_fold: int = _knob(0, "the part that validates in this run, from 0 to n_folds - 1", "fold", ge=0)
     split_seed: int = _knob(0, "draws which groups are held out, and where negatives lie", ge=0)
 
 

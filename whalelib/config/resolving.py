@@ -166,9 +166,9 @@ def _check_together(config: Config, where: str) -> None:
             "n_folds 1 is no cross-validation: set it to 2 or more, or to 0 for one split by the shares",
         ),
         (
-            0 < config.n_folds <= config.fold,
-            f"fold {config.fold} is not one of the {config.n_folds} n_folds, which count from 0: lower the first or "
-            "raise the second",
+            0 < config.n_folds <= config.validation_fold,
+            f"validation_fold {config.validation_fold} is not one of the {config.n_folds} n_folds, which count from 0: "
+            "lower the first or raise the second",
         ),
         (
             config.hard_share > 0 and (config.dense or config.clip_from == "call"),

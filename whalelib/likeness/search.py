@@ -164,7 +164,7 @@ def _confirmed(
             ]
         except InputError:
             continue  # it was heard a moment ago, and whoever reads it next will say what is wrong
-        same = correlation(*sounds)
+        same = correlation(*sounds, sample_rate)
         if same > SAME:
             joined.join(group[a], group[b])
             rows.append((names[a], names[b], float(pair.at_a), float(pair.at_b), same))
