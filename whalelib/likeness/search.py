@@ -158,13 +158,13 @@ def _confirmed(
         before = min(pair.at_a, pair.at_b, CONFIRM_SECONDS / 2)
         after = min(seconds[a] - pair.at_a, seconds[b] - pair.at_b, CONFIRM_SECONDS / 2)
         try:
-            sounds = [
+            one, other = (
                 audio.read(paths[k], max(at - before, 0.0), before + after, sample_rate, int(channel[k]))
                 for k, at in ((a, pair.at_a), (b, pair.at_b))
-            ]
+            )
         except InputError:
             continue  # it was heard a moment ago, and whoever reads it next will say what is wrong
-        same = correlation(*sounds, sample_rate)
+        same = correlation(one, other, sample_rate)
         if same > SAME:
             joined.join(group[a], group[b])
             rows.append((names[a], names[b], float(pair.at_a), float(pair.at_b), same))
