@@ -78,3 +78,23 @@ def test_the_doctor_says_by_its_exit_status_whether_to_go_on(tmp_path):
     assert ill.returncode == 1
     assert "ERROR [equal-audio-across-groups]" in ill.stdout
     assert "mend:" in ill.stdout
+
+
+def test_a_store_is_built_checked_uploaded_and_fetched(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    small = ["ocean_days=3", "ocean_minutes=0.5", "clips_per_call=1"]
+    built = whalelib("store", "build", *small, cwd=home)
+    assert built.returncode == 0, built.stderr
+    (folder,) = (home / "cache").glob("clips-*")
+    assert f"cache/{folder.name}: " in built.stdout and "clips of 3 s at 2000 Hz" in built.stdout
+    there = (tmp_path / "bucket").as_uri()
+    assert "files lie in" in whalelib("store", "upload", str(folder), there, cwd=home).stdout
+    assert whalelib("store", "fetch", there, "carried", cwd=home).returncode == 0
+    assert "classes: blue_whale_dcall" in whalelib("store", "check", "carried", cwd=home).stdout
+    shard = next((home / "carried").glob("train-*.arrow"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    damaged = whalelib("store", "check", "carried", cwd=home)
+    assert damaged.returncode == 2 and "was changed since it was written" in damaged.stderr

@@ -379,7 +379,7 @@ def test_a_cut_with_scores_takes_its_share_of_hard_negatives():
     assert table["a"].tolist() == [1] * 4 + [0] * 4
     assert table["onset"].tolist()[-2:] == [0, 2] and table["seconds"].tolist()[-2:] == [3, 3]
     with pytest.raises(InputError, match="the scores hold none of the classes a: they hold b"):
-        cut(events_of((30, 31)), scores=scores.rename(columns={"a": "b"}))
+        cut(events_of((30, 31)), scores=scores.rename(columns={"a": "b"}), hard_share=0.5)
     with pytest.raises(InputError, match="without dense"):
         cut(events_of((30, 31)), scores=scores, dense=True)
 

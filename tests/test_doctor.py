@@ -11,7 +11,6 @@ from scipy.signal import resample_poly
 
 from whalelib import config, doctor, plots, synth, tables
 from whalelib.doctor import annotated, clock, copies, frontend, labels, shortcuts, sound
-from whalelib.doctor.fingerprints import fingerprint
 from whalelib.doctor.listening import _Meter, windows
 from whalelib.errors import InputError
 
@@ -601,33 +600,6 @@ def test_a_copy_of_another_gain_rate_or_beginning(tmp_path):
     assert copies_of(tmp_path, original[:10000], original[2237:]) == similar
     assert copies_of(tmp_path, original, original + noise(6.0, 0.005)) == similar
     assert copies_of(tmp_path, original, 0.3 * original, groups=("a", "a")) == []
-
-
-def test_all_pairs_are_those_of_the_plain_product(monkeypatch):
-    monkeypatch.setattr(copies, "_BLOCK", 7)
-    parts = [fingerprint(song(seed=k % 20).astype(np.float32), RATE, 0.0, 1000.0, 3).of(k) for k in range(40)]
-    anchors = copies.Anchors.join(parts)
-    group, equal = np.arange(40) % 3, np.arange(40)
-    table, total = copies.alike(anchors, group, equal)
-    cosine = anchors.vectors @ anchors.vectors.T
-    number = anchors.number
-    wanted = {
-        tuple(sorted((number[i], number[j])))
-        for i, j in np.argwhere(cosine > copies.ALIKE)
-        if group[number[i]] != group[number[j]]
-    }
-    assert {(k, k + 20) for k in range(20)} <= wanted
-    assert set(zip(table["a"], table["b"], strict=True)) == wanted
-    assert total == len(wanted)
-
-
-def test_a_sound_is_itself_at_any_lag_and_no_other():
-    one, other = song(seed=3), song(seed=4)
-    assert copies.same_sound(one, one) == pytest.approx(1.0)
-    assert copies.same_sound(one[1000:], one[:-1000]) > 0.75
-    assert copies.same_sound(one, other) < 0.3
-    assert copies.same_sound(one, np.zeros(8000)) == 0.0
-    assert copies.same_sound(one, one[:0]) == 0.0
 
 
 # Shortcuts

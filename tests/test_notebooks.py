@@ -69,3 +69,15 @@ def test_notebooks_name_no_place_of_this_machine(notebook):
     text = nbformat.writes(notebook)
     assert str(Path.home()) not in text
     assert "/tmp/" not in text
+
+
+def test_no_name_of_a_knob_is_used_for_anything_else(notebook):
+    """A cell that is run again would take it for the knob's value."""
+    knobs = config.resolve().flat()
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
+            tree = ast.parse(cell.source)
+            own = [comprehension for node in ast.walk(tree) for comprehension in getattr(node, "generators", [])]
+            inner = {id(name) for c in own for name in ast.walk(c.target)}
+            stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+            assert not {n.id for n in stored if id(n) not in inner} & set(knobs)

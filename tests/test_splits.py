@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whalelib import clips, tables
+from whalelib import clips, likeness, tables
 from whalelib.errors import InputError
 
 RATE = 1000
@@ -202,20 +202,14 @@ def test_merged_groups_are_the_connected_ones():
 
 @pytest.fixture
 def copies(tmp_path):
-    """Six recordings: r1 and r4 are one file, r2 is as long; r3 differs from r5 only in the middle of a long file."""
-    recordings = recordings_of(7, folder=str(tmp_path))
+    """Five recordings, each a group of its own: r1 and r4 are one file, r3 is r2 from 0.6 s on, and fainter."""
+    recordings = recordings_of(5, folder=str(tmp_path))
     rng = np.random.default_rng(0)
-    short, long = rng.normal(0, 0.1, 500), rng.normal(0, 0.1, 200_000)
-    changed = long.copy()
-    changed[100_000] += 0.5
-    for name, sound in zip(range(6), (short[:400], short, short[::-1], long, short, changed), strict=True):
-        soundfile.write(recordings["path"][name], sound, RATE)
-    return recordings  # the file of r6 is missing
-
-
-def test_files_that_are_byte_for_byte_the_same_are_found(copies):
-    assert clips.byte_equal(copies) == [("r1", "r4")]
-    assert clips.merge_groups(copies, clips.byte_equal(copies))["group"][4] == "day1"
+    sounds = [rng.normal(0, 0.1, 4000) for _ in range(3)]
+    sounds += [0.3 * sounds[2][600:], sounds[1]]
+    for path, sound in zip(recordings["path"], sounds, strict=True):
+        soundfile.write(path, sound, RATE)
+    return recordings.assign(seconds=[len(sound) / RATE for sound in sounds])
 
 
 def clips_at(*rows):
@@ -246,6 +240,17 @@ def test_copies_in_two_folds_are_a_leak(copies):
     clips.check_leakage(table)
     clips.check_leakage(table[:2], copies)
     clips.check_leakage(table.assign(fold="test"), copies)
+
+
+def test_sound_that_is_alike_in_two_folds_is_a_leak(copies):
+    table = clips_at(("r2", 0, 3, "x", "train"), ("r0", 0, 3, "y", "test"), ("r3", 0, 3, "z", "validation"))
+    says = "the recordings 'r2' in train and 'r3' in validation hold the same sound: join their groups"
+    with pytest.raises(InputError, match=says):
+        clips.check_leakage(table, copies, sample_rate=RATE)
+    with pytest.raises(InputError, match=says):
+        clips.check_leakage(table, copies, likeness.near_equal(copies, sample_rate=RATE))
+    clips.check_leakage(table[:2], copies, sample_rate=RATE)
+    clips.check_leakage(table.assign(fold="test"), copies, sample_rate=RATE)
 
 
 def test_a_split_of_whole_groups_leaks_nothing():

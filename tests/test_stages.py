@@ -3,9 +3,12 @@
 import inspect
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 
-from whalelib import clips, config, features, models, post, predict, sources, stages, synth, train
+from whalelib import clips, config, features, likeness, models, post, predict, sources, stages, synth, train
 from whalelib.errors import InputError
 
 TAKES_KNOBS = [
@@ -13,6 +16,7 @@ TAKES_KNOBS = [
     sources.synthetic.synthetic,
     clips.split,
     clips.cut,
+    likeness.near_equal,
     features.Spectrogram,
     models.Detector,
     train.fit,
@@ -115,3 +119,154 @@ def test_classes_come_from_training_days(here, tiny):
     assert parts.classes == ["blue_whale_dcall"]
     assert set(parts.events("train", "validation", "test")["label"]) == {"blue_whale_dcall"}
     assert stages.fresh_detector(knobs, parts.classes).classes == ["blue_whale_dcall"]
+
+
+# ---------------------------------------------------------------- copies
+
+
+@pytest.fixture
+def with_a_copy(here, tiny, tmp_path):
+    """The ocean's folder, and a recording of another day that is the first one later, fainter and in another format."""
+    values = raven_folder({**tiny, "ocean_days": 4}, tmp_path)
+    first = sorted((tmp_path / "own" / "audio").glob("*.wav"))[0]
+    copy = first.with_name("SITEA_20090501_000000.flac")
+    samples, rate = soundfile.read(first)
+    soundfile.write(copy, 0.5 * samples[rate:], rate)
+    table = tmp_path / "own" / "raven" / f"{first.stem}.selections.txt"
+    header = table.read_text().splitlines(keepends=True)[0]
+    table.with_name(f"{copy.stem}.selections.txt").write_text(header)
+    return values, first.stem, copy.stem
+
+
+def test_a_copy_is_never_on_both_sides(with_a_copy):
+    values, first, copy = with_a_copy
+    for seed in range(4):
+        parts = stages.split(config.resolve({**values, "split_seed": seed}))
+        assert parts.folds[first] == parts.folds[copy]
+        clips.check_leakage(parts.clips, parts.survey.recordings)
+    groups = parts.survey.recordings.set_index("recording")["group"]
+    assert groups[first] == groups[copy]
+    for join in ("equal", "none"):
+        knobs = config.resolve({**values, "join_copies": join})
+        groups = stages.split(knobs).survey.recordings.set_index("recording")["group"]
+        assert groups[first] != groups[copy]
+
+
+def test_the_doctor_and_the_split_name_the_same_copies(with_a_copy):
+    values, first, copy = with_a_copy
+    knobs = config.resolve(values)
+    found = stages.survey(knobs)
+    assert {frozenset(pair) for pair in stages.copies(knobs, found).names()} == {frozenset((first, copy))}
+    (finding,) = [f for f in stages.examine(knobs, found) if f.code == "similar-audio-across-groups"]
+    assert {*finding.rows.iloc[0][["recording", "other"]]} == {first, copy}
+
+
+# ---------------------------------------------------------------- choices of clips
+
+
+def test_each_recording_validates_in_one_run_of_a_cross_validation(here, tiny):
+    values = {**tiny, "ocean_days": 7, "n_folds": 3}
+    splits = [stages.split(config.resolve({**values, "validation_fold": fold})) for fold in range(3)]
+    folds = pd.DataFrame({k: parts.folds for k, parts in enumerate(splits)})
+    tested = (folds == "test").any(axis=1)
+    assert tested.any() and (folds[tested] == "test").all().all()
+    assert ((folds[~tested] == "validation").sum(axis=1) == 1).all()
+    group = splits[0].survey.recordings.set_index("recording")["group"]
+    assert (folds.groupby(group).nunique() == 1).all().all()
+
+
+def test_the_commonest_kind_is_thinned_out(here, tiny):
+    many = stages.split(config.resolve({**tiny, "negatives": 4.0}))
+    few = stages.split(config.resolve({**tiny, "negatives": 4.0, "majority_ratio": 0.5}))
+
+    def empty(parts):
+        return int((parts.clips.loc[parts.clips["fold"] == "train", parts.classes] == 0).all(axis=1).sum())
+
+    assert 0 < empty(few) < empty(many)
+    assert (few.clips["fold"] == "test").sum() == (many.clips["fold"] == "test").sum()
+
+
+def test_noise_as_a_class_is_learnt_and_never_detected(here, tiny):
+    knobs = config.resolve({**tiny, "noise_class": True})
+    parts = stages.split(knobs)
+    assert parts.classes[-1] == "noise" and "noise" not in parts.calls
+    assert stages.fit(knobs, parts, progress=False).detector.classes == parts.classes
+    detections, _, thresholds = stages.detections(knobs, parts)
+    assert set(thresholds) == set(parts.calls) and "noise" not in set(detections["label"])
+
+
+def test_hard_negatives_come_from_a_detector_that_has_seen_none(here, tiny):
+    plain, hard = config.resolve(tiny), config.resolve({**tiny, "hard_share": 1.0})
+    easy, parts = stages.split(plain), stages.split(hard)
+    pd.testing.assert_series_equal(parts.folds, easy.folds)
+    rows = parts.clips[(parts.clips["fold"] == "train") & (parts.clips[parts.classes] == 0).all(axis=1)]
+    where = stages._first_scores(hard, stages.survey(hard))
+    top = where.set_index(["recording", "onset"])[parts.classes].max(axis=1)
+
+    def heard(clips):
+        """The mean over clips of the highest score in them."""
+        inside = [top[clip.recording].loc[clip.onset : clip.onset + clip.seconds].max() for clip in clips.itertuples()]
+        return np.mean(inside)
+
+    before = easy.clips[(easy.clips["fold"] == "train") & (easy.clips[easy.classes] == 0).all(axis=1)]
+    assert len(rows) and heard(rows) > heard(before)
+    # Another first detector chooses other clips, so it makes another store; at no hard share it does not count.
+    other = config.resolve({**tiny, "hard_share": 1.0, "width": 8})
+    assert config.signature(other, "clips") != config.signature(hard, "clips")
+    assert config.signature(config.resolve({**tiny, "width": 8}), "clips") == config.signature(plain, "clips")
+    assert stages.store(hard, parts).folder != stages.store(plain, easy).folder
+
+
+# ---------------------------------------------------------------- a store alone
+
+
+@pytest.fixture
+def alone(here, tiny, tmp_path):
+    """A store of a folder of recordings, moved to where nothing else is, and the split it was made from."""
+    values = {**raven_folder(tiny, tmp_path), "clip_seconds": 2.0}
+    (tmp_path / "own" / "audio" / "SITEA_20090401_000000.wav").write_bytes(b"no sound")
+    knobs = config.resolve(values)
+    parts = stages.split(knobs)
+    stages.store(knobs, parts).folder.rename(tmp_path / "carried")
+    shutil.rmtree(tmp_path / "own")
+    return knobs, parts, str(tmp_path / "carried")
+
+
+def test_a_store_alone_is_trained_from_by_one_knob(alone, tiny):
+    """Classes, folds, knobs and what was left out come with it; the detector is the one the recordings would give."""
+    before, parts, folder = alone
+    learning = {name: tiny[name] for name in ("width", "epochs")}
+    knobs = config.resolve({**learning, "store_path": folder})
+    assert knobs.clip_seconds == 2.0 and knobs.source == "raven"
+    found = stages.split(knobs)
+    assert found.classes == parts.classes and found.survey.problems == parts.survey.problems
+    pd.testing.assert_series_equal(found.folds, parts.folds, check_names=False)
+    assert found.survey.fingerprint() == parts.survey.fingerprint()
+    assert found.hours("test") == pytest.approx(parts.hours("test"))
+    fitted = stages.fit(knobs, found, progress=False)
+    assert fitted.best_epoch == 1
+    again = config.resolve({**before.flat(), **learning})
+    assert stages.trained(again, parts).seconds == fitted.seconds
+    with pytest.raises(InputError, match="a clip store holds no whole recordings"):
+        stages.scan(knobs, found, "test")
+
+
+def test_knobs_that_a_store_was_not_cut_with_are_a_sentence(alone, tmp_path):
+    _, _, folder = alone
+    says = f"clip_seconds is 3.0, but the clips in {folder} were cut with 2.0: set it to that or leave it out"
+    with pytest.raises(InputError, match=says):
+        config.resolve({"store_path": folder, "clip_seconds": 3.0})
+    assert config.resolve({"store_path": folder, "clip_seconds": 2, "n_mels": 32}).n_mels == 32
+    for path, says in (
+        (str(tmp_path), "holds no finished clip store"),
+        ("s3://sea/clips", "fetch it first with `whalelib store fetch s3://sea/clips FOLDER`"),
+    ):
+        with pytest.raises(InputError, match=says):
+            config.resolve({"store_path": path})
+
+
+def test_the_folder_of_a_store_may_be_a_variable(alone, monkeypatch):
+    _, parts, folder = alone
+    monkeypatch.setenv("MY_STORE", folder)
+    knobs = config.resolve({"store_path": "$MY_STORE"})
+    assert len(stages.split(knobs).clips) == len(parts.clips)

@@ -11,25 +11,29 @@ ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "augment"}
+LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post"}
 ABOVE_THOSE = {"train", "predict"}
 BESIDE = {"experiment", "ledger"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli may import one of them, demo
 
 # What each room may import. A package is one room, and inside it modules import each other freely.
-LOWER = LEAVES | ABOVE_LEAVES | ABOVE_THOSE | BESIDE
+LOWER = LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | BESIDE
 ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(LEAVES, frozenset({"errors"})),
+    **dict.fromkeys(LISTENING, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_LEAVES, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_THOSE, frozenset(LEAVES | ABOVE_LEAVES)),
     **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors"})),
     # The one place that unpacks a configuration into the arguments of all the others.
-    "stages": frozenset(LEAVES | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
+    "stages": frozenset(LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
     **dict.fromkeys(TOP, frozenset(LOWER | {"stages"})),
 }
 ROOMS["features"] |= {"filters"}
 ROOMS["synth"] |= {"formats"}
 ROOMS["sources"] |= {"formats", "synth"}
+ROOMS["doctor"] |= {"likeness"}
+ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo"}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whalelib import config as knobs
 from whalelib import experiment, ledger
 from whalelib.errors import InputError
+
+if TYPE_CHECKING:
+    from whalelib.clips import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +35,7 @@ def run(
 ) -> None:
     """Execute one stage's notebook, or all five. Example: whalelib run train n_mels=32 -c experiments/base.yaml"""
     given = knobs.parse_overrides(overrides or [])
-    values = {**(knobs.read_yaml(config) if config else {}), **given}
+    values = _values(overrides, config)
     resolved = knobs.resolve(values, where=str(config or "the command line"))
     stages = experiment.parse_stages([stage])
     name = ",".join(f"{k}={v}" for k, v in given.items()) or "plain"
@@ -113,13 +116,70 @@ def doctor(
     from whalelib import doctor as surgery
     from whalelib import stages
 
-    values = {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or [])}
+    values = _values(overrides, config)
     values |= {"source": source, **({"data_path": path} if path else {})}
     resolved = knobs.resolve(values, where=str(config or "the command line"))
     findings = stages.examine(resolved, stages.survey(resolved))
     typer.echo(surgery.render(findings))
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+store = typer.Typer(
+    no_args_is_help=True, help="Clip stores: cut once, checked, copied to a bucket or the hub, and back."
+)
+app.add_typer(store, name="store")
+
+
+@store.command("build")
+def store_build(overrides: Overrides = None, config: ConfigFile = None) -> None:
+    """Cut the clips that the knobs describe, and say where they lie. Example: whalelib store build -c my.yaml"""
+    from whalelib import stages
+
+    resolved = knobs.resolve(_values(overrides, config), where=str(config or "the command line"))
+    parts = stages.split(resolved)
+    built = stages.store(resolved, parts)
+    _tell(built)
+    for sentence in dict.fromkeys(built.about["left_out"] + built.problems):
+        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+
+
+@store.command("check")
+def store_check(folder: Annotated[Path, typer.Argument(help="the folder of a store")]) -> None:
+    """Read a whole store and hold it against its checksums. Example: whalelib store check cache/clips-0123456789ab"""
+    from whalelib import clips
+
+    _tell(clips.open_store(folder, full_check=True))
+
+
+@store.command("upload")
+def store_upload(
+    folder: Annotated[Path, typer.Argument(help="the folder of a store")],
+    uri: Annotated[str, typer.Argument(help="where to, as s3://bucket/folder, gs://... or hf://datasets/me/set")],
+) -> None:
+    """Copy a store to a bucket or the hub. Example: whalelib store upload cache/clips-0123456789ab s3://sea/clips"""
+    from whalelib import clips
+
+    typer.echo(f"{len(clips.upload(folder, uri))} files lie in {uri}.")
+
+
+@store.command("fetch")
+def store_fetch(
+    uri: Annotated[str, typer.Argument(help="where it was uploaded to")],
+    folder: Annotated[Path, typer.Argument(help="a new folder")],
+) -> None:
+    """Copy a store from there; store_path then opens it. Example: whalelib store fetch s3://sea/clips clips"""
+    from whalelib import clips
+
+    _tell(clips.fetch(uri, folder))
+
+
+def _tell(opened: Store) -> None:
+    """Where a store lies and what is in it."""
+    about = opened.about
+    counts = ", ".join(f"{count:,} {fold}" for fold, count in about["clips"].items())
+    typer.echo(f"{_near(opened.folder)}: {counts} clips of {opened.clip_seconds:g} s at {opened.sample_rate} Hz")
+    typer.echo(f"classes: {', '.join(opened.classes)}; made by whalelib {about['versions']['whalelib']}")
 
 
 @app.command()
@@ -129,6 +189,11 @@ def models() -> None:
 
     for name, says in register.names().items():
         typer.echo(f"{name:12} {says}")
+
+
+def _values(overrides: list[str] | None, config: Path | None) -> dict[str, Any]:
+    """The knobs of a file, with those given by hand over them."""
+    return {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or [])}
 
 
 def _near(path: Path) -> str:

@@ -102,9 +102,13 @@ def home(start: str | Path | None = None) -> Path:
 
 
 def cache(config: Config, product: str, **also: Any) -> Path:
-    """Where a product of these knobs is kept, under the home's `cache` folder or WHALELIB_CACHE."""
-    root = Path(os.environ.get("WHALELIB_CACHE") or home() / "cache")
-    return root / f"{product}-{signature(config, product, **also)}"
+    """Where a product of these knobs is kept."""
+    return cache_root() / f"{product}-{signature(config, product, **also)}"
+
+
+def cache_root() -> Path:
+    """The folder of all products: the home's `cache`, or WHALELIB_CACHE."""
+    return Path(os.environ.get("WHALELIB_CACHE") or home() / "cache")
 
 
 def notebook_path(stage: str) -> Path:
@@ -134,8 +138,9 @@ def record(run_folder: str | Path, stage: str, config: Config, **values: Any) ->
 
 def stage_signature(config: Config, stage: str) -> str:
     """What a stage's result depends on. Other data in another folder must not be taken for done."""
-    plain = config.data_path and "$" not in config.data_path and "://" not in config.data_path
-    place = str(Path(config.data_path).resolve()) if plain else config.data_path
+    given = config.store_path or config.data_path
+    plain = given and "$" not in given and "://" not in given
+    place = str(Path(given).resolve()) if plain else given
     return signature(config, STAGES[stage][1], place=place)
 
 
@@ -200,15 +205,15 @@ def _execute(notebook: Path, target: Path, config: Config, folder: Path, progres
         raise StageFailed(f"{error.ename}: {error.evalue} (in cell {error.cell_index} of {target.name})") from None
     finally:
         if part.exists():
-            _tidy(part, folder, config.data_path)
+            _tidy(part, folder, config.data_path, config.store_path)
             part.replace(target)
     print(f"  {target.stem} done in {time.perf_counter() - begin:.0f} s", flush=True)
 
 
-def _tidy(notebook: Path, folder: Path, data_path: str) -> None:
+def _tidy(notebook: Path, folder: Path, *places: str) -> None:
     """Executed notebooks are committed, so they must not carry the paths of the machine they ran on."""
     text = notebook.read_text(encoding="utf-8")
-    data = [(os.path.expandvars(data_path), data_path)] if "$" in data_path else []
+    data = [(os.path.expandvars(place), place) for place in places if "$" in place]
     machine = (folder.resolve(), folder.name), (sys.prefix, "python"), (home(), "."), (Path.home(), "~")
     for absolute, short in (*data, *machine):
         text = text.replace(json.dumps(str(absolute))[1:-1], short)

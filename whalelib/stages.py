@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import clips, doctor, experiment, sources, synth
-from whalelib.config import Config, section_of
+from whalelib import clips, doctor, experiment, likeness, sources, synth
+from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
@@ -42,6 +42,12 @@ class Split:
     folds: pd.Series
     clips: pd.DataFrame
 
+    @property
+    def calls(self) -> list[str]:
+        """The classes that are calls: all but the noise class, where there is one."""
+        given = self.survey.events["label"].unique()
+        return [name for name in self.classes if name != clips.NOISE or name in given]
+
     def recordings(self, *folds: str) -> pd.DataFrame:
         """The recordings of these folds."""
         chosen = self.folds[self.survey.recordings["recording"]].isin(folds).to_numpy()
@@ -58,7 +64,12 @@ class Split:
 
 
 def survey(config: Config) -> Survey:
-    """The annotated recordings that the knobs name; the synthetic ocean is made where it is missing."""
+    """The annotated recordings that the knobs name; the synthetic ocean is made where it is missing.
+
+    With a store_path they are the tables that the store holds; the sound of whole recordings is not in it.
+    """
+    if config.store_path:
+        return _survey_of(_given_store(config))
     if config.source == "synthetic":
         folder: str | Path = experiment.cache(config, "ocean", generator=synth.GENERATOR)
     elif config.data_path:
@@ -99,17 +110,36 @@ def case(config: Config, found: Survey) -> Case:
         validation_share=config.validation_share,
         test_share=config.test_share,
         listen_seconds=config.listen_seconds,
+        copy_seconds=config.copy_seconds,
+        known_copies=copies(config, found),
         **{name: getattr(config, name) for name in _SEEN_BY_DOCTOR},
     )
 
 
+def copies(config: Config, found: Survey) -> likeness.Copies:
+    """Recordings of different groups that hold the same sound; looked for once."""
+    channels = likeness.usual_channels(found.recordings, found.events).to_numpy()
+    return likeness.near_equal(
+        found.recordings.assign(listen_channel=channels),
+        sample_rate=config.sample_rate,
+        copy_seconds=config.copy_seconds,
+        folder=experiment.cache_root() / "copies",
+    )
+
+
 def split(config: Config, found: Survey | None = None) -> Split:
-    """Classes, folds and clips of a survey. Files that are byte for byte the same are never on both sides."""
-    found = found or survey(config)
-    joined = clips.merge_groups(found.recordings, clips.byte_equal(found.recordings))
-    shares = config.validation_share, config.test_share
-    folds, warnings = clips.split_by_class(joined, found.events, config.classes, *shares, config.split_seed)
-    found = dataclasses.replace(found, recordings=joined, problems=[*found.problems, *warnings])
+    """Classes, folds and clips of a survey, or of the store that the knobs name. Copies are never on both sides."""
+    if config.store_path:
+        return _split_of(_given_store(config))
+    original = found or survey(config)
+    joined, notes = _joined(config, original)
+    if config.n_folds:
+        how = (config.n_folds, config.validation_fold, config.test_share, config.split_seed)
+        folds, warnings = clips.cross_validation(joined, original.events, config.classes, *how)
+    else:
+        shares = config.validation_share, config.test_share
+        folds, warnings = clips.split_by_class(joined, original.events, config.classes, *shares, config.split_seed)
+    found = dataclasses.replace(original, recordings=joined, problems=[*original.problems, *notes, *warnings])
     training = found.events[folds[found.events["recording"]].to_numpy() == "train"]
     classes = clips.class_list(training, config.classes)
     table = clips.cut(
@@ -125,14 +155,42 @@ def split(config: Config, found: Survey | None = None) -> Split:
         negatives=config.negatives,
         placing=config.placing,
         dense=config.dense,
+        clip_hop_seconds=config.clip_hop_seconds,
+        scores=_first_scores(config, original) if config.hard_share else None,
+        hard_share=config.hard_share,
+        noise_class=config.noise_class,
         seed=config.split_seed,
     )
-    clips.check_leakage(table)  # equal files are one group by now, and groups are what it looks at
-    return Split(found, classes, folds, table)
+    if config.majority_ratio:
+        table = clips.balance(table, config.majority_ratio, config.split_seed)
+    clips.check_leakage(table)  # copies are one group by now, and groups are what it looks at
+    return Split(found, clips.classes_of(table), folds, table)
+
+
+def _joined(config: Config, found: Survey) -> tuple[pd.DataFrame, list[str]]:
+    """The recordings with the groups of copies joined, and a sentence for what was not compared."""
+    recordings, notes = found.recordings, []
+    if config.join_copies != "none":
+        recordings = clips.merge_groups(recordings, likeness.byte_equal(recordings))
+    if config.join_copies == "alike":
+        alike = copies(config, found)
+        recordings, notes = clips.merge_groups(recordings, alike.names()), alike.notes
+    return recordings, notes
+
+
+def _first_scores(config: Config, found: Survey) -> pd.DataFrame:
+    """What a detector of these knobs, that has seen no hard negatives, hears on the training recordings."""
+    first = resolve({**config.flat(), "hard_share": 0.0})
+    parts = split(first, found)
+    fit(first, parts)
+    scores, _ = scan(first, parts, "train")
+    return scores
 
 
 def store(config: Config, parts: Split) -> Store:
-    """The clip store, cut where it is missing."""
+    """The clip store, cut where it is missing, or the one that the knobs name."""
+    if config.store_path:
+        return _given_store(config)
     return clips.build_store(
         _place(config, "clips", parts),
         parts.survey.recordings,
@@ -144,8 +202,29 @@ def store(config: Config, parts: Split) -> Store:
         padding=config.padding,
         clip_from=config.clip_from,
         seed=config.split_seed,
-        made_from=config.flat(["ocean", "reading", "data"]),
+        made_from=decisive(config, "clips"),
+        left_out=parts.survey.problems,
     )
+
+
+def _given_store(config: Config) -> Store:
+    """The store at store_path. Its knobs were held against these when the configuration was resolved."""
+    folder = Path(os.path.expandvars(config.store_path)).expanduser()
+    return clips.open_store(folder, sample_rate=config.sample_rate, clip_seconds=config.clip_seconds)
+
+
+def _survey_of(held: Store) -> Survey:
+    recordings, events = held.tables()
+    return sources.Survey(recordings, events, held.about["exhaustive"], held.about["left_out"])
+
+
+def _split_of(held: Store) -> Split:
+    """The split that a store was cut from."""
+    table = pd.concat([held.table(fold) for fold in held.folds], ignore_index=True)
+    found = _survey_of(held)
+    # Held-out recordings always have clips; one without any is a training recording that had nothing to teach.
+    folds = table.groupby("recording")["fold"].first().reindex(found.recordings["recording"]).fillna("train")
+    return Split(found, held.classes, folds, table)
 
 
 def front_end(config: Config, prepared: Store) -> FrontEnd:
@@ -196,6 +275,11 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
     """Scores of the recordings of these folds, and the receipt of what was and was not analysed."""
     from whalelib import predict
 
+    if config.store_path:
+        raise InputError(
+            "a clip store holds no whole recordings, so there is nothing to scan: leave store_path empty and name the "
+            "recordings by source and data_path; the detector that was trained is found again."
+        )
     recordings = parts.recordings(*folds)
     folder = _place(config, "scores", parts)
     receipt = predict.scan(trained(config, parts).detector, recordings, folder, **section_of(config, "scan"))
@@ -210,9 +294,9 @@ def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame
     if config.threshold is None:
         scores, _ = scan(config, parts, "validation")
         truth = parts.events("validation")
-        thresholds = post.choose_thresholds(scores, truth, parts.classes, match_iou=config.match_iou, **steps)
+        thresholds = post.choose_thresholds(scores, truth, parts.calls, match_iou=config.match_iou, **steps)
     else:
-        thresholds = dict.fromkeys(parts.classes, config.threshold)
+        thresholds = dict.fromkeys(parts.calls, config.threshold)
     scores, _ = scan(config, parts, "test")
     bands = post.bands_of(parts.events("train"))
     return post.detect(scores, thresholds, bands=bands, **steps), scores, thresholds

@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "features": pictures.front_end_speed,
     "scan": scanning.scan_memory,
     "store": storing.store_speed,
+    "copies": storing.copies_speed,
     "store_memory": storing.store_memory,
     "store_reading": storing.store_reading,
 }

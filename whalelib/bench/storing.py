@@ -64,6 +64,28 @@ def store_speed(folder: Path) -> None:
     print(f"  cut and store, to the bare loop: {min(cut) / min(bare):.2f}")
 
 
+def copies_speed(folder: Path) -> None:
+    """Look for copies among the right-whale clips, and find again what was found."""
+    from whalelib import likeness, sources
+
+    data = os.environ.get("WHALELIB_DATA")
+    if not data:
+        print("copies: skipped, because WHALELIB_DATA is not set and there are no real recordings")
+        return
+    recordings = sources.load("clip_folder", Path(data) / "right_whale").recordings
+    taken = []
+    for _ in range(2):
+        begin = time.perf_counter()
+        found = likeness.near_equal(recordings, folder=folder, progress=False)
+        taken.append(time.perf_counter() - begin)
+    begin = time.perf_counter()
+    for path in recordings["path"]:
+        soundfile.read(path)
+    bare = time.perf_counter() - begin
+    print(f"copies among {len(recordings):,} right-whale clips of 2 s: {len(found.pairs)} pairs")
+    print(f"  looked for {taken[0]:.1f} s, found again {taken[1]:.2f} s, a bare loop of soundfile {bare:.2f} s")
+
+
 def store_memory(folder: Path) -> None:
     """Peak memory of storing ten thousand and a hundred thousand clips, each in a process of its own."""
     print("clips of 2 s at 2 kHz stored, each store in a process of its own")

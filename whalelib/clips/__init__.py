@@ -4,9 +4,10 @@ from whalelib.clips.building import build_store
 from whalelib.clips.choosing import balance, hard_negatives
 from whalelib.clips.cutting import cut
 from whalelib.clips.labels import CELL_SECONDS, NOISE, UNKNOWN, class_list, classes_of, frame_targets, label
-from whalelib.clips.leakage import byte_equal, check_leakage, merge_groups
-from whalelib.clips.splitting import folds, split, split_by_class
-from whalelib.clips.store import FOLDS, Store, open_store, read_batch, upload
+from whalelib.clips.leakage import check_leakage, merge_groups
+from whalelib.clips.splitting import cross_validation, folds, split, split_by_class
+from whalelib.clips.store import FOLDS, Store, open_store, read_batch
+from whalelib.clips.transfer import fetch, upload
 
 __all__ = [
     "CELL_SECONDS",
@@ -16,11 +17,12 @@ __all__ = [
     "Store",
     "balance",
     "build_store",
-    "byte_equal",
     "check_leakage",
     "class_list",
     "classes_of",
+    "cross_validation",
     "cut",
+    "fetch",
     "folds",
     "frame_targets",
     "hard_negatives",

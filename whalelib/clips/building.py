@@ -20,10 +20,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 import whalelib
+from whalelib.audio import is_uri
 from whalelib.clips import shards
 from whalelib.clips.labels import CELL_SECONDS, UNKNOWN, Marks, classes_of, frame_grids, on_own_channels
 from whalelib.clips.reading import Windows, read_windows
-from whalelib.clips.store import ABOUT, FOLDS, FORMAT, Store, open_store
+from whalelib.clips.store import ABOUT, FOLDS, FORMAT, TABLES, Store, open_store
 from whalelib.clips.workplace import publish, workplace
 from whalelib.errors import InputError
 
@@ -49,6 +50,7 @@ def build_store(
     clip_from: str = "window",
     seed: int = 0,
     made_from: dict[str, Any] | None = None,
+    left_out: Sequence[str] = (),
     workers: int | None = None,
     progress: bool = True,
 ) -> Store:
@@ -56,11 +58,22 @@ def build_store(
 
     A clip that cannot be read is left out and named in `problems`. The store appears only when it is whole; a build
     that was killed goes on with the shards it had finished. `workers` threads cut (by default one a core); the bytes of
-    the store depend neither on them nor on interruptions.
+    the store depend neither on them nor on interruptions. With the clips go the tables they were cut from, and what the
+    caller has to say of them: `made_from`, the knobs, and `left_out`, what the source could not use.
     """
     folder = Path(folder)
     plan = _Plan.of(
-        recordings, events, clips, exhaustive, sample_rate, clip_seconds, padding, clip_from, seed, made_from or {}
+        recordings,
+        events,
+        clips,
+        exhaustive,
+        sample_rate,
+        clip_seconds,
+        padding,
+        clip_from,
+        seed,
+        made_from or {},
+        list(left_out),
     )
     if not (folder / ABOUT).exists() and folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is there already and holds no clip store: name a new or an empty folder.")
@@ -103,6 +116,7 @@ class _Plan:
     about: dict[str, Any]
     fingerprint: str  # of clips, events and knobs: what the store is
     key: str  # of these, the files and the versions: whose shards may be gone on with
+    tables: tuple[pd.DataFrame, pd.DataFrame]  # recordings and events, as they were given
 
     @classmethod
     def of(
@@ -117,8 +131,10 @@ class _Plan:
         clip_from: str,
         seed: int,
         made_from: dict[str, Any],
+        left_out: list[str],
     ) -> _Plan:
         classes = classes_of(clips)
+        given = events
         events = on_own_channels(events, recordings)
         other = sorted(set(clips["fold"]) - set(FOLDS))
         if other:
@@ -160,6 +176,7 @@ class _Plan:
         about = {
             **knobs,
             "made_from": made_from,
+            "left_out": left_out,
             "source": {
                 "fingerprint": fingerprint,
                 "recordings": len(np.unique(of)),
@@ -173,7 +190,7 @@ class _Plan:
         return cls(
             windows, {name: np.flatnonzero(fold == name) for name in FOLDS}, table,
             clips["group"].to_numpy(dtype=object), weight, targets, Marks(events, classes), classes, exhaustive,
-            sample_rate, clip_seconds, padding, clip_from, seed, about, fingerprint, key,
+            sample_rate, clip_seconds, padding, clip_from, seed, about, fingerprint, key, (recordings, given),
         )  # fmt: skip
 
     @property
@@ -226,6 +243,7 @@ def _build(part: Path, plan: _Plan, workers: int, progress: bool) -> None:
         "clips": dict.fromkeys(FOLDS, 0),
         "problems": [],
         "shards": {fold: [] for fold in FOLDS},
+        "tables": [_write_table(part / name, table) for name, table in zip(TABLES, plan.tables, strict=True)],
     }
     for (fold, name, _), receipt in zip(work, receipts, strict=True):
         about["problems"] += receipt.pop("problems")
@@ -277,6 +295,16 @@ def _write_shard(path: Path, plan: _Plan, rows: np.ndarray, stop: Event, bar: tq
             )
             bar.update(len(fine))
     return shards.finish(path, problems)
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """Keep a table beside the clips; of a local path only the name, for the folder is nowhere else."""
+    if "path" in table:
+        table = table.assign(path=[str(p) if is_uri(p) else Path(p).name for p in table["path"]])
+    mixed = [name for name in table if pd.api.types.is_object_dtype(table[name])]  # one a source has added may be so
+    table = table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed})
+    table.to_parquet(path, index=False)
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": shards.checksum(path)}
 
 
 def _cores() -> int:

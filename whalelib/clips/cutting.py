@@ -33,7 +33,7 @@ def cut(
     dense: bool = False,
     clip_hop_seconds: float | None = None,
     scores: pd.DataFrame | None = None,
-    hard_share: float = 0.5,
+    hard_share: float = 0.0,
     noise_class: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from whalelib import audio
-from whalelib.audio.systems import filesystem, local_path
-from whalelib.audio.trouble import retried
+from whalelib import likeness
 from whalelib.errors import InputError
-
-_SAMPLE_BYTES = 65536  # of the beginning and the end of a file, before all of it is compared
 
 
 def merge_groups(recordings: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -40,67 +33,18 @@ def merge_groups(recordings: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> 
     return recordings.assign(group=first.to_numpy()[component[of]])
 
 
-def byte_equal(recordings: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of recordings whose files are byte for byte the same, each with the first of its kind; for `merge_groups`.
-
-    Only files of one size are looked into, and only those whose beginning and end agree are read as a whole. A file
-    that is not there is equal to none.
-    """
-    alike: dict[tuple, list[tuple[str, str]]] = {}
-    for name, path in zip(recordings["recording"], recordings["path"], strict=True):
-        size = _size(path)
-        if size is not None:
-            alike.setdefault((size,), []).append((name, path))
-    for digest in (_ends, _whole):
-        finer: dict[tuple, list[tuple[str, str]]] = {}
-        for key, files in alike.items():
-            for name, path in files if len(files) > 1 else []:
-                finer.setdefault((*key, digest(path, key[0])), []).append((name, path))
-        alike = finer
-    return [(files[0][0], other) for files in alike.values() for other, _ in files[1:]]
-
-
-def _size(path: str) -> int | None:
-    """Bytes of a file; None if it is not there (a server that does not answer is an error)."""
-    if audio.is_uri(path):
-        system, place = filesystem(path)
-        return int(retried(path, lambda: system.size(place)))
-    try:
-        return os.path.getsize(local_path(path))
-    except OSError:
-        return None
-
-
-def _ends(path: str, size: int) -> bytes:
-    with _opened(path) as file:
-        begin = file.read(_SAMPLE_BYTES)
-        if size > 2 * _SAMPLE_BYTES:
-            file.seek(size - _SAMPLE_BYTES)
-        return hashlib.sha256(begin + file.read(_SAMPLE_BYTES)).digest()
-
-
-def _whole(path: str, size: int) -> bytes:
-    digest = hashlib.sha256()
-    if size <= 2 * _SAMPLE_BYTES:
-        return b""  # its ends are all of it
-    with _opened(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
-
-
-def _opened(path: str) -> Any:
-    if audio.is_uri(path):
-        system, place = filesystem(path)
-        return retried(path, lambda: system.open(place, "rb"))
-    return open(local_path(path), "rb")
-
-
-def check_leakage(clips: pd.DataFrame, recordings: pd.DataFrame | None = None) -> None:
+def check_leakage(
+    clips: pd.DataFrame,
+    recordings: pd.DataFrame | None = None,
+    copies: likeness.Copies | None = None,
+    *,
+    sample_rate: int = 2000,
+) -> None:
     """Raise a sentence that names the two, if anything is on both sides of the split.
 
     Looked for are windows of different folds that overlap in time in one recording, groups that are in two folds, and,
-    where the recordings are given, files that are byte for byte the same.
+    where the recordings are given, files that are byte for byte the same and files that hold the same sound: those in
+    `copies`, or those that `likeness.near_equal` finds at this sample rate.
     """
     _check_overlap(clips)
     in_folds = clips.groupby("group", sort=True)["fold"].unique()
@@ -115,12 +59,16 @@ def check_leakage(clips: pd.DataFrame, recordings: pd.DataFrame | None = None) -
     if recordings is None:
         return
     fold = clips.groupby("recording")["fold"].first()
-    for one, other in byte_equal(recordings[recordings["recording"].isin(fold.index)]):
-        if fold[one] != fold[other]:
-            raise InputError(
-                f"the recordings {one!r} in {fold[one]} and {other!r} in {fold[other]} are the same file: join their "
-                "groups with merge_groups(recordings, byte_equal(recordings)) before the split."
-            )
+    used = recordings[recordings["recording"].isin(fold.index)]
+    # Searched fold by fold and not group by group: what a split has parted is what matters here.
+    found = copies or likeness.near_equal(used.assign(group=used["recording"].map(fold)), sample_rate=sample_rate)
+    for says, pairs in (("are the same file", likeness.byte_equal(used)), ("hold the same sound", found.names())):
+        for one, other in pairs:
+            if fold.get(one, "") != fold.get(other, "") and {one, other} <= set(fold.index):
+                raise InputError(
+                    f"the recordings {one!r} in {fold[one]} and {other!r} in {fold[other]} {says}: join their groups "
+                    "with merge_groups before the split."
+                )
 
 
 def _check_overlap(clips: pd.DataFrame) -> None:

@@ -42,16 +42,54 @@ def split_by_class(
     chosen = np.array([folds.index(name) for name in drawn])
     if not all(holds[chosen == f].any(axis=0).all() for f in range(len(folds))):
         chosen = _cover(holds, folds, sizes, seed)
+    fold = np.array(folds, dtype=object)[chosen]
+    return _by_recording(recordings, dict(zip(groups, fold, strict=True))), _lacking(holds, fold, names)
+
+
+def cross_validation(
+    recordings: pd.DataFrame,
+    events: pd.DataFrame,
+    classes: Sequence[str] = (),
+    n_folds: int = 5,
+    fold: int = 0,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> tuple[pd.Series, list[str]]:
+    """Folds of run `fold` of a cross-validation, in the form `split_by_class` gives them.
+
+    The test fold is drawn first and is the same in all runs. What is left is spread over `n_folds` parts by `folds`,
+    so that each recording validates in one run and trains in the others; groups are never cut.
+    """
+    if not 0 <= fold < n_folds:
+        raise InputError(f"fold cannot be {fold}: the {n_folds} folds of a cross-validation count from 0.")
+    tested = pd.Series("train", index=recordings["recording"].to_numpy(), name="fold")
+    if test_share > 0:
+        tested, _ = split_by_class(recordings, events, classes, 0.0, test_share, seed)
+    left = recordings[(tested == "train").to_numpy()]
+    wanted = events[events["label"].isin(list(classes))] if len(classes) else events
+    part = folds(left, wanted[wanted["recording"].isin(left["recording"])], n_folds, seed)
+    tested[part.index[part == fold]] = "validation"
+    groups = np.array(sorted(recordings["group"].unique()))
+    of_group = dict(zip(recordings["group"], tested, strict=True))
+    calls = events[events["truth"] == "present"]
+    names = list(classes) or sorted(calls["label"].unique())
+    holds = _calls_of_groups(recordings, calls, groups, names) > 0
+    return tested, _lacking(holds, np.array([of_group[g] for g in groups], dtype=object), names)
+
+
+def _lacking(holds: np.ndarray, fold: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A sentence for every class of which a fold holds no call; `holds` is [groups, classes]."""
+    there = [name for name in _MISSING if name in fold]
     warnings = []
     for k, name in enumerate(names):
-        in_groups = int(holds[:, k].sum())
-        lacking = [fold for f, fold in enumerate(folds) if not holds[chosen == f, k].any()]
+        lacking = [one for one in there if not holds[fold == one, k].any()]
         if lacking:
             warnings.append(
-                f"the class {name!r} has calls in {in_groups} group(s) only, and none in {' and '.join(lacking)}: what "
-                f"is said of it there says nothing; find more groups (days, sites or tapes) that hold it."
+                f"the class {name!r} has calls in {int(holds[:, k].sum())} group(s) only, and none in "
+                f"{' and '.join(lacking)}: what is said of it there says nothing; find more groups (days, sites or "
+                "tapes) that hold it."
             )
-    return _by_recording(recordings, dict(zip(groups, np.array(folds, dtype=object)[chosen], strict=True))), warnings
+    return warnings
 
 
 def _draw(

@@ -18,11 +18,12 @@ import pandas as pd
 
 from whalelib.clips import shards
 from whalelib.clips.reading import FULL_SCALE
-from whalelib.errors import InputError, needs_extra
+from whalelib.errors import InputError
 
 FOLDS = ("train", "validation", "test")
 ABOUT = "store.json"
-FORMAT = 2
+FORMAT = 3
+TABLES = ("recordings.parquet", "events.parquet")
 _TABLE = ["recording", "onset", "seconds", "weight", "group", "channel", "targets"]
 
 
@@ -50,6 +51,11 @@ class Store:
         return pd.concat(
             [frame.assign(fold=fold), pd.DataFrame(targets, columns=self.classes), channel.astype("int64")], axis=1
         )
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The recordings and events that the clips were cut from; of a local recording's path only its name."""
+        recordings, events = (pd.read_parquet(self.folder / name) for name in TABLES)
+        return recordings, events
 
 
 class _Folds(Mapping[str, Any]):
@@ -87,11 +93,8 @@ def open_store(
     Sizes and ends of its files are looked at every time; `full_check` reads them all and holds them to their checksums.
     """
     folder = Path(folder)
-    about = _about(folder)
+    about = read_about(folder)
     again = "delete it, then cut again"
-    if about.get("format") != FORMAT:
-        other = f"of format {about.get('format')!r}, and this version reads format {FORMAT}"
-        raise InputError(f"{folder} holds a clip store {other}: {again}.")
     for name, wanted, unit in (
         ("classes", list(classes) if classes is not None else None, ""),
         ("sample_rate", sample_rate, " Hz"),
@@ -102,12 +105,12 @@ def open_store(
                 f"{folder} holds a clip store with {name} {about[name]}{unit}, and {wanted}{unit} was asked for: "
                 "name its own folder, or cut again into a new one."
             )
-    for one in (one for fold in FOLDS for one in about["shards"][fold]):
+    for one in files_of(about):
         path = folder / one["file"]
         if not path.exists():
             raise InputError(f"{folder} is no finished clip store ({one['file']} is missing): {again}.")
         size = path.stat().st_size
-        if size != one["bytes"] or not shards.ends_well(path):
+        if size != one["bytes"] or (path.suffix == ".arrow" and not shards.ends_well(path)):
             why = f"{size:,} bytes of {one['bytes']:,}" if size != one["bytes"] else "its end is damaged"
             raise InputError(f"{path} is not whole ({why}): copy it again, or delete the store and cut again.")
         if full_check and shards.checksum(path) != one["sha256"]:
@@ -126,7 +129,13 @@ def open_store(
     )
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def files_of(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """file, bytes and sha256 of every file of a store but its store.json."""
+    return [*about["tables"], *(one for fold in FOLDS for one in about["shards"][fold])]
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What a store's store.json says."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -137,6 +146,9 @@ def _about(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / ABOUT} cannot be read ({error}): copy it again, or cut again.") from None
     if not isinstance(about, dict):
         raise InputError(f"{folder / ABOUT} does not describe a clip store: copy it again, or cut again.")
+    if about.get("format") != FORMAT:
+        other = f"of format {about.get('format')!r}, and this version reads format {FORMAT}"
+        raise InputError(f"{folder} holds a clip store {other}: delete it, then cut again.")
     return about
 
 
@@ -202,36 +214,3 @@ def _blocks(table: Any, name: str, kind: type) -> tuple[list[np.ndarray], list[i
     if not blocks:
         return [np.empty((0, getattr(column.type, "list_size", 0)), dtype=kind)], [0]
     return blocks, starts
-
-
-def upload(folder: str | Path, uri: str) -> list[str]:
-    """Copy a finished store to s3://, gs://, hf:// or any other place that fsspec knows; returns what lies there then.
-
-    The store is checked before; store.json goes last, so that a copy that broke off is not taken for a store; sizes are
-    compared after.
-    """
-    try:
-        import fsspec
-    except ImportError:
-        raise needs_extra("fsspec", "train") from None
-    store = open_store(folder, full_check=True)
-    try:
-        system, root = fsspec.core.url_to_fs(str(uri).rstrip("/"))
-    except ImportError as error:
-        raise needs_extra(str(error).split()[1] if "nstall" in str(error) else str(uri), "cloud") from None
-    except ValueError as error:
-        raise InputError(f"{uri} is no place to copy to ({error}): write it as in s3://bucket/folder.") from None
-    names = [one["file"] for fold in FOLDS for one in store.about["shards"][fold]]
-    there = []
-    try:
-        system.makedirs(root, exist_ok=True)
-        for name in [*names, ABOUT]:
-            system.put_file(str(store.folder / name), f"{root}/{name}")
-            if system.size(f"{root}/{name}") != (store.folder / name).stat().st_size:
-                raise OSError(f"{name} did not arrive whole")
-            there.append(f"{str(uri).rstrip('/')}/{name}")
-    except OSError as error:
-        raise InputError(
-            f"{store.folder} could not be copied to {uri} ({error}): check the place and its keys."
-        ) from None
-    return there

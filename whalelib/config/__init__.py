@@ -9,13 +9,14 @@ refuses what it does not know. Library functions do not take a configuration: th
 from whalelib.config.files import parse_overrides, read_yaml
 from whalelib.config.page import PRODUCTS, SECTIONS
 from whalelib.config.resolving import Config, Knob, from_notebook, knobs, resolve, section_of
-from whalelib.config.signing import signature, unchanged
+from whalelib.config.signing import decisive, signature, unchanged
 
 __all__ = [
     "PRODUCTS",
     "SECTIONS",
     "Config",
     "Knob",
+    "decisive",
     "from_notebook",
     "knobs",
     "parse_overrides",

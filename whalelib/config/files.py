@@ -1,12 +1,16 @@
-"""Knobs as people write them: YAML files, and words of the form knob=value."""
+"""Knobs where they are written down: YAML files, words of the form knob=value, and the description of a clip store."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from whalelib.errors import InputError
+
+_OF_EVERY_STORE = ("sample_rate", "clip_seconds", "padding", "clip_from")  # what a store tells whoever has made it
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -64,3 +68,22 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
         except (yaml.YAMLError, ValueError, TypeError):
             raise InputError(f"{word!r} has a value that cannot be read: quote it.") from None
     return values
+
+
+def read_store_knobs(store_path: str) -> dict[str, Any]:
+    """The knobs that the clips of a store were cut with, as its store.json tells them."""
+    folder = Path(os.path.expandvars(store_path)).expanduser()
+    if "://" in store_path:
+        raise InputError(
+            f"store_path {store_path} lies elsewhere, and clips are read from a folder here: fetch it first with "
+            f"`whalelib store fetch {store_path} FOLDER`."
+        )
+    try:
+        about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        return {**{name: about[name] for name in _OF_EVERY_STORE}, **about["made_from"]}
+    except OSError:
+        raise InputError(
+            f"store_path {store_path} holds no finished clip store (no store.json is there): check the folder."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{folder / 'store.json'} does not say how its clips were cut: cut them again.") from None

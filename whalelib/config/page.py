@@ -54,6 +54,9 @@ class Data:
 
     source: str = _knob("synthetic", "the kind of data set; `whalelib sources` lists them")
     data_path: str = _knob("", "folder of the data set; not used by the synthetic ocean", signed=False)
+    store_path: str = _knob(
+        "", "folder of a finished clip store to learn from, without its recordings; empty: clips are cut", signed=False
+    )
     listen_seconds: float = _knob(20.0, "how much of each recording the doctor listens to", "s", signed=False, gt=0)
     keep_sound: bool = _knob(True, "do notebooks hold sound to listen to? Not if it may not be passed on", signed=False)
     classes: list[str] = _knob([], "the labels to detect; empty means every label of the training days")
@@ -69,9 +72,31 @@ class Data:
     clips_per_call: int = _knob(8, "training clips cut around each call, each shifted differently", "clips", ge=1)
     placing: Literal["jittered", "centred"] = _knob("jittered", "where in its training clips a call lies")
     dense: bool = _knob(False, "are training clips every window, as those of the held-out days are?")
+    clip_hop_seconds: float | None = _knob(
+        None, "step of the windows where every window is a clip; empty: half a clip", "s", gt=0
+    )
     negatives: float = _knob(1.0, "training clips without a call for each clip with one", ge=0)
+    hard_share: float = _knob(
+        0.0, "share of these that a detector of the same knobs, trained without them, takes most for calls", ge=0, le=1
+    )
+    majority_ratio: float = _knob(
+        0.0, "training clips of the commonest kind that stay for each one of all others; 0 keeps all", ge=0
+    )
+    noise_class: bool = _knob(False, "is 'noise' a class of its own, 1 where no call of any label is?")
+    join_copies: Literal["alike", "equal", "none"] = _knob(
+        "alike", "recordings that never part in the split: of one sound, of equal files, or neither"
+    )
+    copy_seconds: float = _knob(120.0, "how much of each recording is compared with the others", "s", gt=0)
     validation_share: float = _knob(0.2, "share of the groups (days) kept for choosing epoch and threshold", ge=0, lt=1)
     test_share: float = _knob(0.2, "share of the groups (days) kept for the final figures", ge=0, lt=1)
+    n_folds: int = _knob(
+        0,
+        "parts of a cross-validation over what is not tested; 0: one split by the shares",
+        "folds",
+        ge=0,
+        le=100,
+    )
+    validation_fold: int = _knob(0, "the part that validates in this run, from 0 to n_folds - 1", "fold", ge=0)
     split_seed: int = _knob(0, "draws which groups are held out, and where negatives lie", ge=0)
 
 

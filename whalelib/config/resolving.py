@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from whalelib.config.files import read_store_knobs
 from whalelib.config.page import SECTIONS, Data, Features, Model, Ocean, Post, Reading, Scan, Train
 from whalelib.errors import InputError
 
@@ -80,12 +81,19 @@ def _type_name(hint: Any) -> str:
 
 
 _SECTION_OF = {field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)}
+_OF_DETECTORS = ("features", "model", "train", "scan", "post")
 _KNOBS = {knob.name: knob for knob in knobs()}
 
 
 def resolve(values: Mapping[str, Any] | None = None, where: str = "the given knobs") -> Config:
-    """A whole configuration: the defaults, with `values` over them; one sentence if any of them cannot be."""
+    """A whole configuration: the defaults, with `values` over them; one sentence if any of them cannot be.
+
+    With a `store_path` the knobs that the store's clips were cut with take the defaults' place, and those among
+    `values` must agree with them.
+    """
     values = dict(values or {})
+    if isinstance(values.get("store_path"), str) and values["store_path"]:
+        values = _with_store(values, where)
     for name in values:
         if name not in _SECTION_OF:
             raise InputError(f"{where}: there is no knob {name!r}{_suggest(name, _SECTION_OF)}.")
@@ -99,6 +107,19 @@ def resolve(values: Mapping[str, Any] | None = None, where: str = "the given kno
     config = Config(**built)
     _check_together(config, where)
     return config
+
+
+def _with_store(values: dict[str, Any], where: str) -> dict[str, Any]:
+    folder = values["store_path"]
+    # Of clips that an earlier detector has chosen, that detector's knobs are told as well; they bind no other.
+    cut_with = {n: v for n, v in read_store_knobs(folder).items() if _SECTION_OF.get(n, "") not in _OF_DETECTORS}
+    for name, value in cut_with.items():
+        if name in values and values[name] != value:
+            raise InputError(
+                f"{where}: {name} is {values[name]!r}, but the clips in {folder} were cut with {value!r}: set it to "
+                "that or leave it out, or leave store_path empty and cut clips anew from the recordings."
+            )
+    return {**cut_with, **values}
 
 
 def _sentence(error: pydantic.ValidationError) -> str:
@@ -139,6 +160,19 @@ def _check_together(config: Config, where: str) -> None:
             config.scan_hop_seconds > config.clip_seconds,
             f"scan_hop_seconds {config.scan_hop_seconds:g} is longer than clip_seconds {config.clip_seconds:g}: "
             "some of the recording would never be heard",
+        ),
+        (
+            config.n_folds == 1,
+            "n_folds 1 is no cross-validation: set it to 2 or more, or to 0 for one split by the shares",
+        ),
+        (
+            0 < config.n_folds <= config.validation_fold,
+            f"validation_fold {config.validation_fold} is not one of the {config.n_folds} n_folds, which count from 0: "
+            "lower the first or raise the second",
+        ),
+        (
+            config.hard_share > 0 and (config.dense or config.clip_from == "call"),
+            "hard_share chooses among windows without a call, and dense or clip_from call leave no choice: set it to 0",
         ),
         (
             config.validation_share + config.test_share >= 1,

@@ -19,17 +19,23 @@ def signature(config: Config, product: str, **also: Any) -> str:
     It hashes the resolved knobs, so a changed default changes it; workers, batch sizes at inference and paths do not.
     `also` adds what knobs cannot know, such as a fingerprint of the data.
     """
-    text = json.dumps({"knobs": _decisive(config, product), "also": also}, sort_keys=True)
+    text = json.dumps({"knobs": decisive(config, product), "also": also}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def unchanged(config: Config, product: str, recorded: Mapping[str, Any]) -> bool:
     """Would these knobs give what the recorded ones gave? One that was not there yet had, in effect, its default."""
-    return all(recorded.get(name, _KNOBS[name].default) == value for name, value in _decisive(config, product).items())
+    return all(recorded.get(name, _KNOBS[name].default) == value for name, value in decisive(config, product).items())
 
 
-def _decisive(config: Config, product: str) -> dict[str, Any]:
-    """The knobs that decide about a product: the ocean's only where it is the source, a reader's where it is not."""
+def decisive(config: Config, product: str) -> dict[str, Any]:
+    """The knobs that decide about a product: the ocean's only where it is the source, a reader's where it is not.
+
+    Where an earlier detector's scores have a say in what is cut, all that made them decides about the clips.
+    """
     unused = "reading" if config.source == "synthetic" else "ocean"
-    values = config.flat(section for section in PRODUCTS[product] if section != unused)
+    sections = PRODUCTS[product]
+    if "data" in sections and config.hard_share:
+        sections = tuple(dict.fromkeys([*sections, *PRODUCTS["scores"]]))
+    values = config.flat(section for section in sections if section != unused)
     return {name: value for name, value in values.items() if _KNOBS[name].signed}

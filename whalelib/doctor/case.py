@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from whalelib import likeness
 from whalelib.doctor.clock import offsets
 from whalelib.doctor.listening import Heard, listen
 from whalelib.doctor.shortcuts import ANY, has_call, measured
@@ -45,6 +46,8 @@ class Case:
     classes: list[str]
     knobs: Knobs
     listen_seconds: float
+    copy_seconds: float
+    known_copies: likeness.Copies | None
     progress: bool
     unsound: pd.DataFrame  # rows of the recordings table that are none, with the reason in `fault`
 
@@ -66,11 +69,7 @@ class Case:
     @cached_property
     def channel(self) -> pd.Series:
         """The channel to listen to in each recording: the one with most events, or the first."""
-        counts = self.events.groupby(["recording", "channel"]).size().sort_values(kind="stable")
-        most = counts.reset_index().drop_duplicates("recording", keep="last").set_index("recording")["channel"]
-        wanted = self.recordings["recording"].map(most).astype("float64").fillna(1).astype(int)
-        legal = wanted.between(1, self.recordings["channels"])
-        return pd.Series(np.where(legal, wanted, 1), index=self.recordings["recording"])
+        return likeness.usual_channels(self.recordings, self.events)
 
     @cached_property
     def heard(self) -> Heard:
@@ -78,7 +77,18 @@ class Case:
         return listen(
             self.recordings.assign(listen_channel=self.channel.to_numpy()),
             listen_seconds=self.listen_seconds,
-            highest_hz=self.knobs.sample_rate / 2,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def copies(self) -> likeness.Copies:
+        """Recordings of different groups that hold the same sound: those known, or those found by listening."""
+        if self.known_copies is not None:
+            return self.known_copies
+        return likeness.near_equal(
+            self.recordings.assign(listen_channel=self.channel.to_numpy()),
+            sample_rate=self.knobs.sample_rate,
+            copy_seconds=self.copy_seconds,
             progress=self.progress,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whalelib import tables
+from whalelib import likeness, tables
 from whalelib.doctor import annotated, clock, copies, frontend, labels, shortcuts, sound
 from whalelib.doctor.case import Case, Knobs
 from whalelib.doctor.finding import Finding, finding, in_order, sentence
@@ -68,13 +68,16 @@ def admit(
     validation_share: float = 0.2,
     test_share: float = 0.2,
     listen_seconds: float = 20.0,
+    copy_seconds: float = 120.0,
+    known_copies: likeness.Copies | None = None,
     progress: bool = True,
 ) -> Case:
     """A data set as the doctor sees it.
 
     The tables may break the rules that `tables.check_events` and `check_recordings` enforce: that is what is looked
     for. Of each recording at most `listen_seconds` are read for its health, spread over it; the clock is checked on
-    the surroundings of some calls. The same tables give the same findings.
+    the surroundings of some calls. Copies are those known, or looked for in `copy_seconds` of every recording. The same
+    tables give the same findings.
     """
     if not listen_seconds > 0:
         raise InputError(f"listen_seconds cannot be {listen_seconds:g}: a doctor must listen for some time.")
@@ -100,6 +103,8 @@ def admit(
             test_share=test_share,
         ),
         listen_seconds=listen_seconds,
+        copy_seconds=copy_seconds,
+        known_copies=known_copies,
         progress=progress,
         unsound=unsound,
     )

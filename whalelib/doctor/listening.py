@@ -1,4 +1,4 @@
-"""Listen to a bounded sample of every recording: levels, faults, a digest of the samples, and fingerprints.
+"""Listen to a bounded sample of every recording: levels, faults, and a digest of the samples.
 
 A recording no longer than `listen_seconds` is heard whole, a longer one in windows spread over it. Only figures are
 kept, so memory does not grow with the sound.
@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 
 from whalelib import audio
-from whalelib.doctor.fingerprints import Anchors, fingerprint
 from whalelib.errors import InputError
 
 SPREAD_SECONDS = 2.0  # length of one of the windows that are spread over a long recording
 PIECE_SECONDS = 20.0  # a short recording is read in pieces of at most this length
 STUCK_SECONDS = 0.05  # samples that do not change for so long are a dropout, not sound
-MOST_ANCHORS = 30_000  # fingerprints kept of the whole set; their comparison grows with the square
 LENGTH_TOLERANCE = 0.05
 
 
@@ -29,7 +27,6 @@ class Heard:
 
     table: pd.DataFrame  # one row a recording that could be read, see `_Meter.row`
     trouble: pd.DataFrame  # recording, kind, says: what could not be read, or is not as the table says
-    anchors: Anchors
 
 
 def windows(seconds: float, listen_seconds: float) -> list[tuple[float, float]]:
@@ -42,18 +39,14 @@ def windows(seconds: float, listen_seconds: float) -> list[tuple[float, float]]:
     return [(float(onset), length) for onset in np.linspace(0, seconds - length, count)]
 
 
-def listen(recordings: pd.DataFrame, *, listen_seconds: float, highest_hz: float, progress: bool) -> Heard:
+def listen(recordings: pd.DataFrame, *, listen_seconds: float, progress: bool) -> Heard:
     """Listen to every recording, on its `listen_channel`; what cannot be read is listed, and the rest goes on."""
     from tqdm.auto import tqdm
 
     rows: list[dict] = []
     trouble: list[tuple[str, str, str]] = []
-    kept: list[Anchors] = []
-    each = int(np.clip(MOST_ANCHORS // max(len(recordings), 1), 1, 6))
-    # Of a set so large that one fingerprint each is too many, every n-th recording gives one.
-    every = -(-len(recordings) // MOST_ANCHORS)
-    for number, rec in enumerate(tqdm(recordings.itertuples(), "listening", len(recordings), disable=not progress)):
-        meter, found = _Meter(), []
+    for rec in tqdm(recordings.itertuples(), "listening", len(recordings), disable=not progress):
+        meter = _Meter()
         faults = _against_header(rec)
         for onset, seconds in windows(rec.seconds, listen_seconds) if not faults.get("unreadable") else []:
             try:
@@ -64,14 +57,11 @@ def listen(recordings: pd.DataFrame, *, listen_seconds: float, highest_hz: float
                 continue
             if len(samples):
                 meter.hear(samples, rec.sample_rate)
-                if number % every == 0:
-                    found.append(fingerprint(samples, rec.sample_rate, onset, highest_hz, each))
         trouble += [(rec.recording, kind, says) for kind, says in faults.items()]
         if meter.samples:
             rows.append({"recording": rec.recording, "group": rec.group, **meter.row(rec.sample_rate)})
-            kept.append(Anchors.join(found).strongest(each).of(len(rows) - 1))
     table = pd.DataFrame(rows, columns=["recording", "group", *_Meter().row(1)])
-    return Heard(table, pd.DataFrame(trouble, columns=["recording", "kind", "says"]), Anchors.join(kept))
+    return Heard(table, pd.DataFrame(trouble, columns=["recording", "kind", "says"]))
 
 
 def _against_header(rec) -> dict[str, str]:  # type: ignore[no-untyped-def]

@@ -17,6 +17,7 @@ BANDS = 16
 LOWEST_HZ = 20.0
 REACH = 8  # frames before and after the moment
 EVERY = 3  # of which every third is kept: 6 of them
+QUIET = 1e-2  # share of the mean power below which a band is silent, so that faint noise makes no copy another sound
 DIMENSIONS = BANDS * len(range(-REACH, REACH + 1, EVERY))
 
 
@@ -63,7 +64,7 @@ def fingerprint(samples: np.ndarray, rate: int, onset: float, highest_hz: float,
     edges = np.geomspace(LOWEST_HZ, max(highest_hz, 2 * LOWEST_HZ), BANDS + 1) * size / rate
     bins = np.arange(power.shape[1])[:, None]
     banded = power @ ((bins >= edges[:-1]) & (bins < edges[1:])).astype(np.float32)
-    picture = np.log10(banded + 1e-6 * banded.mean() + 1e-20)
+    picture = np.log10(banded + QUIET * banded.mean() + 1e-20)
     picture -= picture.mean(axis=0)
     striking = np.convolve(np.maximum(picture, 0).sum(axis=1), np.ones(3) / 3, mode="same")
     inner = striking[REACH : len(striking) - REACH].copy()

@@ -1,0 +1,91 @@
+"""A finished clip store copied to and from a bucket, the hub, or any other place that fsspec knows."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from whalelib.clips import shards
+from whalelib.clips.store import ABOUT, Store, files_of, open_store, read_about
+from whalelib.errors import InputError, needs_extra
+
+
+def upload(folder: str | Path, uri: str, *, progress: bool = True) -> list[str]:
+    """Copy a finished store to s3://, gs://, hf:// or any other place that fsspec knows; returns what lies there then.
+
+    The store is checked before; store.json goes last, so that a copy that broke off is not taken for a store; sizes are
+    compared after.
+    """
+    store = open_store(folder, full_check=True)
+    system, root = _place(uri)
+    names = [one["file"] for one in files_of(store.about)]
+    there = []
+    try:
+        system.makedirs(root, exist_ok=True)
+        for name in tqdm([*names, ABOUT], "uploading", leave=False, disable=None if progress else True):
+            system.put_file(str(store.folder / name), f"{root}/{name}")
+            if system.size(f"{root}/{name}") != (store.folder / name).stat().st_size:
+                raise OSError(f"{name} did not arrive whole")
+            there.append(f"{uri.rstrip('/')}/{name}")
+    except OSError as error:
+        raise InputError(
+            f"{store.folder} could not be copied to {uri} ({error}): check the place and its keys."
+        ) from None
+    return there
+
+
+def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Store:
+    """Copy a store from where `upload` has put it into a folder here, and open it.
+
+    The folder appears when all of it is there and agrees with its checksums. A copy that broke off lies beside it and
+    is gone on with: files that have arrived whole are not fetched again.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is there already: name a new or an empty folder.")
+    system, root = _place(uri)
+    part = folder.with_name(f"{folder.name}.part")
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        (part / ABOUT).unlink(missing_ok=True)  # another store may lie there by now
+        system.get_file(f"{root}/{ABOUT}", str(part / ABOUT))
+        wanted = files_of(read_about(part))
+        for one in tqdm(wanted, "fetching", leave=False, disable=None if progress else True):
+            target = part / one["file"]
+            if not _is(target, one):
+                system.get_file(f"{root}/{one['file']}", str(target))
+                if not _is(target, one):
+                    raise OSError(f"{one['file']} did not arrive whole")
+    except FileNotFoundError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise InputError(f"{uri} holds no finished clip store ({error}): check the place.") from None
+    except OSError as error:
+        raise InputError(f"{uri} could not be copied to {folder} ({error}): run it again to go on.") from None
+    for stray in set(part.iterdir()) - {part / one["file"] for one in wanted} - {part / ABOUT}:
+        stray.unlink()  # of another store that was fetched here before
+    if folder.exists():
+        folder.rmdir()
+    part.rename(folder)
+    return open_store(folder)
+
+
+def _is(path: Path, about: dict[str, Any]) -> bool:
+    """Has this file arrived as it was sent?"""
+    return path.exists() and path.stat().st_size == about["bytes"] and shards.checksum(path) == about["sha256"]
+
+
+def _place(uri: str) -> tuple[Any, str]:
+    """The file system of a uri and the folder in it."""
+    try:
+        import fsspec
+    except ImportError:
+        raise needs_extra("fsspec", "train") from None
+    try:
+        return fsspec.core.url_to_fs(str(uri).rstrip("/"))
+    except ImportError as error:
+        raise needs_extra(str(error).split()[1] if "nstall" in str(error) else str(uri), "cloud") from None
+    except ValueError as error:
+        raise InputError(f"{uri} is no place to copy to ({error}): write it as in s3://bucket/folder.") from None
