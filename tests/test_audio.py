@@ -47,6 +47,7 @@ def written(path, samples, rate, subtype="FLOAT"):
         ("wrap", [1, 2, 3, 1, 2, 3, 1, 2]),
         ("reflect", [1, 2, 3, 2, 1, 2, 3, 2]),
         ("mirror", [1, 2, 3, 3, 2, 1, 1, 2]),
+        ("zeros_mirror", [1, 2, 3, 0, 0, 3, 2, 1]),
         ("edge", [1, 2, 3, 3, 3, 3, 3, 3]),
         ("centre", [0, 0, 1, 2, 3, 0, 0, 0]),
     ],

@@ -466,6 +466,16 @@ def test_a_clip_from_a_call_is_the_call_and_no_longer_than_a_clip(fold):
     assert (table["a"] == 1).all()
 
 
+def test_of_a_call_longer_than_a_clip_the_part_that_is_asked_for_is_taken():
+    events = events_of((10, 11), (30, 38))
+    for truncation, onset in (("start", 30), ("centre", 32.5)):
+        table = cut(events, clip_from="call", negatives=0.0, truncation=truncation)
+        assert table["onset"].tolist() == [10, onset]
+        assert table["seconds"].tolist() == [1, 3]
+    with pytest.raises(InputError, match="truncation cannot be 'end': it is one of start, centre, random"):
+        cut(events, truncation="end")
+
+
 def test_negatives_have_the_lengths_of_the_calls():
     table = cut(events_of((10, 11), (20, 20.5), (30, 38)), clip_from="call", negatives=4.0)
     positives, negatives = table[:3], table[3:]

@@ -31,6 +31,8 @@ def another(knob):
         return 0.5
     if knob.type == "yes or no":
         return not knob.default
+    if knob.name == "augmentations":
+        return ["gain"]
     if knob.type == "list of texts":
         return ["upcall"]
     if knob.type == "text":
@@ -83,8 +85,10 @@ def test_knobs_and_sections_are_attributes():
 
 def test_a_section_becomes_keyword_arguments():
     arguments = config.section_of(DEFAULT, "scan")
-    assert arguments == {"scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch}
-    assert config.section_of(DEFAULT, "scan", without=["scan_batch"]) == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}
+    assert arguments == {"scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
+                         "test_crops": DEFAULT.test_crops}  # fmt: skip
+    without = config.section_of(DEFAULT, "scan", without=["scan_batch", "test_crops"])
+    assert without == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}
 
 
 def test_a_configuration_is_frozen():

@@ -477,3 +477,38 @@ def test_twelve_hours_take_the_memory_of_half_an_hour(tmp_path):
 def test_a_day_takes_the_memory_of_half_an_hour_with_a_network(tmp_path):
     short, long = peak_memory(tmp_path, 0.5, "network"), peak_memory(tmp_path, 24, "network")
     assert long < 1.2 * short
+
+
+# One answer for a recording
+
+
+def test_a_recordings_scores_are_the_mean_over_its_crops(small_fit, tmp_path):
+    detector = small_fit.detector
+    sound = noise(7.3, detector.sample_rate)
+    path = written(tmp_path / "a.wav", sound, detector.sample_rate)
+    for crops, onsets in ((1, [4.3 / 2]), (3, [0.0, 4.3 / 2, 4.3])):
+        scores, receipt = predict.score_recordings(detector, table(path), test_crops=crops)
+        first = [round(onset * detector.sample_rate) for onset in onsets]
+        clips = torch.from_numpy(np.stack([sound[at : at + detector.clip_samples] for at in first]))
+        with torch.inference_mode():
+            expected = torch.sigmoid(detector(clips).clip).mean(0).numpy()
+        np.testing.assert_allclose(scores[detector.classes].to_numpy()[0], expected, atol=1e-5)
+        assert (scores["onset"].item(), scores["offset"].item()) == (0.0, pytest.approx(7.3))
+        assert receipt["analysed_seconds"].item() == pytest.approx(3.0 if crops == 1 else 7.3)
+
+
+def test_a_short_recording_is_one_padded_clip_and_an_unreadable_one_costs_only_itself(small_fit, tmp_path):
+    detector = small_fit.detector
+    sound = noise(1.0, detector.sample_rate)
+    short = written(tmp_path / "short.wav", sound, detector.sample_rate)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    recordings = table(tmp_path / "bad.wav", short)
+    scores, receipt = predict.score_recordings(detector, recordings, test_crops=5, padding="wrap")
+    assert receipt["status"].tolist() == ["failed", "done"]
+    assert "bad.wav" in receipt["reason"][0]
+    with torch.inference_mode():
+        expected = torch.sigmoid(detector(torch.from_numpy(np.tile(sound, 3))[None]).clip)[0].numpy()
+    assert scores["recording"].tolist() == ["short"]
+    np.testing.assert_allclose(scores[detector.classes].to_numpy()[0], expected, atol=1e-5)
+    nothing, _ = predict.score_recordings(detector, recordings[:1])
+    assert nothing.empty

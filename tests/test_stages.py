@@ -21,6 +21,7 @@ TAKES_KNOBS = [
     models.Detector,
     train.fit,
     predict.scan,
+    predict.score_recordings,
     post.detect,
     post.choose_thresholds,
 ]

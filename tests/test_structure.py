@@ -37,6 +37,7 @@ ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo"}
+ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
 MAY_LOAD_TORCH = {"features", "losses", "models", "train", "predict", "augment"}

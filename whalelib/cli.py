@@ -191,6 +191,15 @@ def models() -> None:
         typer.echo(f"{name:12} {says}")
 
 
+@app.command()
+def augmentations() -> None:
+    """What can be done to training clips, with its defaults. Example: whalelib augmentations"""
+    from whalelib import augment
+
+    for entry, says in augment.names().items():
+        typer.echo(f"{entry}\n    {says}")
+
+
 def _values(overrides: list[str] | None, config: Path | None) -> dict[str, Any]:
     """The knobs of a file, with those given by hand over them."""
     return {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or [])}

@@ -97,6 +97,17 @@ def filters(ax: Axes, hz: np.ndarray, weights: np.ndarray) -> None:
     ax.set(xlabel="frequency (Hz)", ylabel="weight", xscale="log", title=f"{weights.shape[1]} bands")
 
 
+def augmented(axes: Sequence[Axes], images: dict[str, np.ndarray], seconds: float) -> None:
+    """The picture [bands, frames] of one clip under each change, all in the shades of the first, which is unchanged."""
+    axes, first = list(axes), next(iter(images.values()))
+    for ax in axes:
+        ax.set_visible(False)
+    for ax, (name, image) in zip(axes, images.items(), strict=False):
+        pictures([ax], image[None], [readable(name)], seconds)
+        ax.images[0].set_clim(*np.percentile(first, (1, 99.5)))
+        ax.set_visible(True)
+
+
 def counts(ax: Axes, table: pd.DataFrame) -> None:
     """Stacked bars: rows of the table along the axis, columns stacked."""
     table.rename(columns=readable).plot.barh(

@@ -19,6 +19,7 @@ from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
+    from whalelib.augment import Augmenter
     from whalelib.clips import Store
     from whalelib.doctor import Case, Finding
     from whalelib.features import FrontEnd
@@ -154,6 +155,7 @@ def split(config: Config, found: Survey | None = None) -> Split:
         clips_per_call=config.clips_per_call,
         negatives=config.negatives,
         placing=config.placing,
+        truncation=config.truncation,
         dense=config.dense,
         clip_hop_seconds=config.clip_hop_seconds,
         scores=_first_scores(config, original) if config.hard_share else None,
@@ -255,8 +257,33 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
     from whalelib import train
 
     detector = fresh_detector(config, parts.classes)
-    folder = _place(config, "detector", parts)
-    return train.fit(detector, store(config, parts), folder, **section_of(config, "train"), **also)
+    folder, cut = _place(config, "detector", parts), store(config, parts)
+    also = {"augmenter": augmenter(config, parts, cut), **also}
+    return train.fit(detector, cut, folder, **section_of(config, "train"), **also)
+
+
+def augmenter(config: Config, parts: Split, cut: Store) -> Augmenter | None:
+    """What changes training batches of these clips as the knobs say; None if they say nothing."""
+    if not config.augmentations:
+        return None
+    import torch
+
+    from whalelib.augment import Augmenter, parse
+
+    sounds = None
+    if any(entry.cls.name == "background" for entry in parse(config.augmentations)):
+        noise, problems = clips.background(cut, os.path.expandvars(config.background_path))
+        sounds = torch.from_numpy(noise)
+        parts.survey.problems.extend(problem for problem in problems if problem not in parts.survey.problems)
+    noise_class = clips.has_noise_class(parts.classes, parts.survey.events)
+    return Augmenter(
+        config.augmentations,
+        sample_rate=config.sample_rate,
+        clip_seconds=config.clip_seconds,
+        seed=config.seed,
+        background=sounds,
+        empty_class=parts.classes.index(clips.NOISE) if noise_class else None,
+    )
 
 
 def trained(config: Config, parts: Split) -> Fitted:
@@ -282,8 +309,17 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
         )
     recordings = parts.recordings(*folds)
     folder = _place(config, "scores", parts)
-    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **section_of(config, "scan"))
+    how = section_of(config, "scan", without=("test_crops",))
+    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
     return predict.read_scores(folder, list(recordings["recording"])), receipt
+
+
+def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row of scores for each recording of these folds, and the receipt."""
+    from whalelib import predict
+
+    detector, recordings = trained(config, parts).detector, parts.recordings(*folds)
+    return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
 def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:

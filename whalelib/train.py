@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from whalelib import metrics
+from whalelib.augment import Augmenter
 from whalelib.clips import UNKNOWN, Store
 from whalelib.errors import InputError
 from whalelib.losses import masked_bce
@@ -65,9 +66,14 @@ class DetectorTrainer(Trainer):
     """The Trainer, told how a detector's loss and answers are had."""
 
     frame_weight = 1.0
+    augmenter: Augmenter | None = None
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        logits = model(inputs["waveform"])
+        if self.augmenter is not None and model.training:
+            inputs, later = self.augmenter(inputs, self.state.global_step, self.args.process_index)
+            logits = model(inputs["waveform"], later)
+        else:
+            logits = model(inputs["waveform"])
         loss = masked_bce(logits.clip, inputs["targets"], inputs["weight"])
         if self.frame_weight:
             grid = frames_at(inputs["frames"], logits.frames.shape[1], self._detector(model))
@@ -118,13 +124,15 @@ def fit(
     frame_weight: float = 1.0,
     workers: int = 0,
     shuffle_labels: bool = False,
+    augmenter: Augmenter | None = None,
     progress: bool = True,
 ) -> Fitted:
     """Train on the store's training fold and keep the epoch with the best validation average precision.
 
     A folder that holds a finished training is read instead; one that holds an unfinished training goes on from its
     newest whole checkpoint, and ends where an unbroken one would have. `shuffle_labels` trains on labels that belong to
-    other clips: what such a detector still scores is not learnt from the calls.
+    other clips: what such a detector still scores is not learnt from the calls. `augmenter` changes the training
+    clips, each time differently, and nothing else.
     """
     folder = Path(folder)
     if (folder / "fitted.json").exists():
@@ -167,7 +175,7 @@ def fit(
         callbacks=[] if progress else [_Curve()],
     )
     trainer.remove_callback(PrinterCallback)  # without a bar the Trainer would print every number a second time
-    trainer.frame_weight = frame_weight
+    trainer.frame_weight, trainer.augmenter = frame_weight, augmenter
     done = trainer.train(resume_from_checkpoint=newest_whole_checkpoint(folder / "checkpoints"))
     return _finish(folder, detector, trainer, done.metrics["train_runtime"])
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from whalelib.errors import InputError
 
-PADDINGS = ("zeros", "wrap", "reflect", "edge", "mirror", "centre", "random")
+PADDINGS = ("zeros", "wrap", "reflect", "edge", "mirror", "zeros_mirror", "centre", "random")
 
 
 def pad(waveform: np.ndarray, length: int, mode: str = "zeros", rng: np.random.Generator | None = None) -> np.ndarray:
@@ -16,6 +16,7 @@ def pad(waveform: np.ndarray, length: int, mode: str = "zeros", rng: np.random.G
     - wrap: the waveform again from its first sample, as often as needed
     - reflect: the waveform backwards, then forwards, and so on; the samples at the turns are not repeated
     - mirror: the same, but the samples at the turns are repeated
+    - zeros_mirror: silence up to half the length, then all of it backwards; a waveform longer than that as in mirror
     - edge: the last sample, held
     - centre: silence on both sides in equal parts, the odd sample at the end
     - random: silence on both sides in parts drawn from `rng`
@@ -25,6 +26,8 @@ def pad(waveform: np.ndarray, length: int, mode: str = "zeros", rng: np.random.G
     missing = length - waveform.shape[-1]
     if missing <= 0:
         return waveform
+    if mode == "zeros_mirror":
+        return pad(pad(waveform, (length + 1) // 2, "zeros"), length, "mirror")
     if mode in ("wrap", "reflect", "mirror", "edge") and not waveform.shape[-1]:
         raise InputError(f"an empty waveform cannot be padded by {mode!r}: there is nothing to repeat; use 'zeros'.")
     before = 0

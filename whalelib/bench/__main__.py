@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import pictures, scanning, storing
+from whalelib.bench import augmenting, pictures, scanning, storing
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
+    "augment": augmenting.augment_cost,
     "features": pictures.front_end_speed,
     "scan": scanning.scan_memory,
     "store": storing.store_speed,

@@ -1,9 +1,19 @@
 """Clips: cut from recordings, labelled, split by group, and kept in a store."""
 
+from whalelib.clips.background import background
 from whalelib.clips.building import build_store
 from whalelib.clips.choosing import balance, hard_negatives
 from whalelib.clips.cutting import cut
-from whalelib.clips.labels import CELL_SECONDS, NOISE, UNKNOWN, class_list, classes_of, frame_targets, label
+from whalelib.clips.labels import (
+    CELL_SECONDS,
+    NOISE,
+    UNKNOWN,
+    class_list,
+    classes_of,
+    frame_targets,
+    has_noise_class,
+    label,
+)
 from whalelib.clips.leakage import check_leakage, merge_groups
 from whalelib.clips.splitting import cross_validation, folds, split, split_by_class
 from whalelib.clips.store import FOLDS, Store, open_store, read_batch
@@ -15,6 +25,7 @@ __all__ = [
     "NOISE",
     "UNKNOWN",
     "Store",
+    "background",
     "balance",
     "build_store",
     "check_leakage",
@@ -26,6 +37,7 @@ __all__ = [
     "folds",
     "frame_targets",
     "hard_negatives",
+    "has_noise_class",
     "label",
     "merge_groups",
     "open_store",

@@ -14,6 +14,7 @@ from whalelib.clips.labels import NOISE, label, on_own_channels
 from whalelib.errors import InputError
 
 PLACINGS = ("jittered", "centred")
+TRUNCATIONS = ("start", "centre", "random")
 _BARELY_LONGER = 1e-3  # seconds by which rounding may make a recording longer than the clip it is
 
 
@@ -30,6 +31,7 @@ def cut(
     clips_per_call: int = 8,
     negatives: float = 1.0,
     placing: str = "jittered",
+    truncation: str = "random",
     dense: bool = False,
     clip_hop_seconds: float | None = None,
     scores: pd.DataFrame | None = None,
@@ -49,17 +51,27 @@ def cut(
     it, and without a call only if `negatives` is not 0.
 
     With `clip_from="call"` a clip is the call alone, to be padded, in all folds; negatives then have the lengths of
-    calls, so that the padding itself tells nothing.
+    calls, so that the padding itself tells nothing. Of a call longer than a clip the part that `truncation` names is
+    taken: its start, its centre, or any.
 
     `noise_class` adds the class "noise": 1 where no call of any label is. A column `weight` of the recordings becomes
     the weight of their clips.
     """
-    _check(events, classes, placing, clip_hop_seconds, hard_share, noise_class)
+    _check(events, classes, placing, truncation, clip_hop_seconds, hard_share, noise_class)
     if scores is not None and (dense or clip_from == "call"):
         raise InputError("scores choose among windows: give them without dense, and with clip_from='window'.")
     events = on_own_channels(events, recordings)
     drawing = _Drawing(
-        clip_seconds, clip_from, min_overlap, clips_per_call, negatives, placing, dense, clip_hop_seconds, exhaustive
+        clip_seconds,
+        clip_from,
+        min_overlap,
+        clips_per_call,
+        negatives,
+        placing,
+        truncation,
+        dense,
+        clip_hop_seconds,
+        exhaustive,
     )
     share = 1.0 - hard_share if scores is not None else 1.0
     fold = folds.reindex(recordings["recording"]).to_numpy(dtype=object)
@@ -107,6 +119,7 @@ class _Drawing:
     clips_per_call: int
     negatives: float
     placing: str
+    truncation: str
     dense: bool
     hop: float | None
     exhaustive: bool
@@ -127,12 +140,15 @@ def _check(
     events: pd.DataFrame,
     classes: Sequence[str],
     placing: str,
+    truncation: str,
     hop: float | None,
     hard_share: float,
     noise_class: bool,
 ) -> None:
     if placing not in PLACINGS:
         raise InputError(f"placing cannot be {placing!r}: it is one of {', '.join(PLACINGS)}.")
+    if truncation not in TRUNCATIONS:
+        raise InputError(f"truncation cannot be {truncation!r}: it is one of {', '.join(TRUNCATIONS)}.")
     if hop is not None and not hop > 0:
         raise InputError(f"clip_hop_seconds cannot be {hop!r}: windows must go forward; give seconds above 0.")
     if not 0 <= hard_share <= 1:
@@ -225,7 +241,7 @@ def _windows(
 ) -> list[Window]:
     """The windows of one recording."""
     if how.clip_from == "call":
-        windows = _call_windows(heard, how.length, rng)
+        windows = _call_windows(heard, how.length, how.truncation, rng)
         like, wanted = windows, len(windows) * how.negatives
     elif train and not how.dense:
         windows = _around_calls(heard, seconds, how, rng)
@@ -262,12 +278,15 @@ def _around_calls(heard: _Heard, seconds: float, how: _Drawing, rng: np.random.G
     return windows
 
 
-def _call_windows(heard: _Heard, longest: float, rng: np.random.Generator) -> list[Window]:
+def _call_windows(heard: _Heard, longest: float, truncation: str, rng: np.random.Generator) -> list[Window]:
     windows: list[Window] = []
     for k in np.flatnonzero(heard.call).tolist():
         onset, lasts = heard.onset[k], heard.offset[k] - heard.onset[k]
         length = min(lasts, longest)
-        windows.append((float(onset + rng.uniform(0, lasts - length)), float(length), int(heard.channel[k])))
+        left = lasts - length
+        first = {"start": 0.0, "centre": left / 2}.get(truncation)
+        begin = onset + (rng.uniform(0, left) if first is None else first)
+        windows.append((float(begin), float(length), int(heard.channel[k])))
     return windows
 
 

@@ -65,8 +65,11 @@ class Data:
     clip_from: Literal["window", "call"] = _knob(
         "window", "a clip is a window with its surroundings, or the call alone"
     )
-    padding: Literal["zeros", "wrap", "reflect", "edge", "mirror", "centre", "random"] = _knob(
+    padding: Literal["zeros", "wrap", "reflect", "edge", "mirror", "zeros_mirror", "centre", "random"] = _knob(
         "reflect", "how a piece shorter than a clip is filled up"
+    )
+    truncation: Literal["start", "centre", "random"] = _knob(
+        "random", "with clip_from=call: which part of a call is taken that is longer than a clip"
     )
     min_overlap: float = _knob(0.5, "share of a call (or of the clip) that makes a clip positive", gt=0, le=1)
     clips_per_call: int = _knob(8, "training clips cut around each call, each shifted differently", "clips", ge=1)
@@ -136,6 +139,14 @@ class Features:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Augment:
+    """What is done to training clips, each time differently, so that the detector learns what does not matter."""
+
+    augmentations: list[str] = _knob([], "as 'pink_noise p=0.3 snr=5..20'; `whalelib augmentations` lists them")
+    background_path: str = _knob("", "background: a folder of noise; empty: the training clips without a call")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Model:
     """The network behind the front end."""
 
@@ -165,6 +176,7 @@ class Scan:
 
     scan_hop_seconds: float = _knob(1.5, "step from one window to the next", "s", gt=0)
     scan_batch: int = _knob(64, "windows in one forward pass", "windows", signed=False, ge=1)
+    test_crops: int = _knob(1, "clips of a recording whose scores are averaged where it gets one answer", "clips", ge=1)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -179,8 +191,8 @@ class Post:
 
 
 SECTIONS: dict[str, type] = {
-    "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "model": Model, "train": Train,
-    "scan": Scan, "post": Post,
+    "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
+    "train": Train, "scan": Scan, "post": Post,
 }  # fmt: skip
 
 # What each product of the pipeline depends on. A product's signature hashes exactly these sections.
@@ -189,7 +201,7 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "ocean": ("ocean",),
     "clips": (*_SURVEY, "data"),
     "features": (*_SURVEY, "data", "features"),
-    "detector": (*_SURVEY, "data", "features", "model", "train"),
-    "scores": (*_SURVEY, "data", "features", "model", "train", "scan"),
-    "detections": (*_SURVEY, "data", "features", "model", "train", "scan", "post"),
+    "detector": (*_SURVEY, "data", "features", "augment", "model", "train"),
+    "scores": (*_SURVEY, "data", "features", "augment", "model", "train", "scan"),
+    "detections": (*_SURVEY, "data", "features", "augment", "model", "train", "scan", "post"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,8 +11,8 @@ from typing import Any, Literal
 import pydantic
 
 from whalelib.config.files import read_store_knobs
-from whalelib.config.page import SECTIONS, Data, Features, Model, Ocean, Post, Reading, Scan, Train
-from whalelib.errors import InputError
+from whalelib.config.page import SECTIONS, Augment, Data, Features, Model, Ocean, Post, Reading, Scan, Train
+from whalelib.errors import InputError, needs_extra, suggestion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Config:
     reading: Reading
     data: Data
     features: Features
+    augment: Augment
     model_: Model
     train: Train
     scan: Scan
@@ -106,6 +106,8 @@ def resolve(values: Mapping[str, Any] | None = None, where: str = "the given kno
             raise InputError(f"{where}: {_sentence(error)}") from None
     config = Config(**built)
     _check_together(config, where)
+    if config.augmentations:
+        _check_augmentations(config.augmentations, where)
     return config
 
 
@@ -184,9 +186,20 @@ def _check_together(config: Config, where: str) -> None:
             raise InputError(f"{where}: {says}.")
 
 
+def _check_augmentations(entries: list[str], where: str) -> None:
+    """The list of augmentations as a whole. Their register needs torch, so it is loaded only if there is a list."""
+    try:
+        from whalelib import augment
+    except ImportError:
+        raise needs_extra("torch", "train") from None
+    try:
+        augment.parse(entries)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
 def _suggest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "; `whalelib knobs` lists them all"
+    return suggestion(name, known, "`whalelib knobs` lists them all")
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,12 @@ from torch import Tensor, nn
 from whalelib import features as front_ends
 from whalelib.models.heads import PoolingHead
 from whalelib.models.registry import Backbone, backbone
+
+Altered = Callable[[str, Tensor], Tensor]  # what it is ("picture", "embedding"), and the tensor: what to go on with
+
+
+def as_it_is(stage: str, tensor: Tensor) -> Tensor:
+    return tensor
 
 
 class Logits(NamedTuple):
@@ -92,8 +99,10 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
     def frame_seconds(self) -> float:
         return self.frame_samples / self.sample_rate
 
-    def forward(self, waveform: Tensor) -> Logits:
-        return Logits(*self.head(self.network(self.front_end(waveform))))
+    def forward(self, waveform: Tensor, altered: Altered = as_it_is) -> Logits:
+        """Logits of a batch. In training, `altered` may change its pictures and embeddings on the way."""
+        picture = altered("picture", self.front_end(waveform))
+        return Logits(*self.head(altered("embedding", self.network(picture))))
 
 
 def build(seed: int = 0, **options: Any) -> Detector:
