@@ -59,8 +59,9 @@ def _ways(
     waveform: torch.Tensor, rate: int, seconds: float, window: int, hop: int, bands: int
 ) -> dict[str, tuple[Callable[[], object], int]]:
     """The same picture by each library: what to call, and how many clips a call does."""
-    import librosa.filters
+    import librosa
     import torch
+    from librosa.filters import mel as librosa_mel
 
     from whalelib import features
 
@@ -69,7 +70,7 @@ def _ways(
         rate, seconds, window_seconds=window / rate, hop_seconds=hop / rate, n_mels=bands, band_low_hz=0.0,
         band_high_hz=rate / 2, mel_scale="slaney", filter_height="area", normalise="none",
     ).to(device)  # fmt: skip
-    filters = torch.from_numpy(librosa.filters.mel(sr=rate, n_fft=window, n_mels=bands)).to(device)
+    filters = torch.from_numpy(librosa_mel(sr=rate, n_fft=window, n_mels=bands)).to(device)
     hann = torch.hann_window(window, device=device)
     single = waveform.cpu().numpy()
 

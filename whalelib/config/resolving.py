@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pydantic
 
 from whalelib.config.files import read_store_knobs
-from whalelib.config.page import SECTIONS, Augment, Data, Features, Model, Ocean, Post, Reading, Scan, Train
+from whalelib.config.page import PRODUCTS, SECTIONS, Augment, Data, Features, Model, Ocean, Post, Reading, Scan, Train
 from whalelib.errors import InputError, needs_extra, suggestion
 
 
@@ -81,7 +81,6 @@ def _type_name(hint: Any) -> str:
 
 
 _SECTION_OF = {field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)}
-_OF_DETECTORS = ("features", "model", "train", "scan", "post")
 _KNOBS = {knob.name: knob for knob in knobs()}
 
 
@@ -114,7 +113,7 @@ def resolve(values: Mapping[str, Any] | None = None, where: str = "the given kno
 def _with_store(values: dict[str, Any], where: str) -> dict[str, Any]:
     folder = values["store_path"]
     # Of clips that an earlier detector has chosen, that detector's knobs are told as well; they bind no other.
-    cut_with = {n: v for n, v in read_store_knobs(folder).items() if _SECTION_OF.get(n, "") not in _OF_DETECTORS}
+    cut_with = {n: v for n, v in read_store_knobs(folder).items() if _SECTION_OF.get(n, "data") in PRODUCTS["clips"]}
     for name, value in cut_with.items():
         if name in values and values[name] != value:
             raise InputError(
