@@ -246,7 +246,7 @@ def test_groups_are_drawn_whole():
             assert set(rows[at : at + len(whole)]) == whole
             at, picked = at + len(whole), picked + 1
         assert picked == 3
-    assert len({tuple(rows) for rows in drawn}) > 10
+    assert len({tuple(rows) for rows in drawn}) > 5  # of the ten ways in which three groups can be drawn
 
 
 def test_one_group_gives_an_interval_without_width():

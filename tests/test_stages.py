@@ -8,7 +8,22 @@ import pandas as pd
 import pytest
 import soundfile
 
-from whalelib import clips, config, features, likeness, models, post, predict, sources, stages, synth, train
+from whalelib import (
+    clips,
+    config,
+    features,
+    likeness,
+    losses,
+    models,
+    post,
+    predict,
+    pseudo,
+    samplers,
+    sources,
+    stages,
+    synth,
+    train,
+)
 from whalelib.errors import InputError
 
 TAKES_KNOBS = [
@@ -20,6 +35,10 @@ TAKES_KNOBS = [
     features.Spectrogram,
     models.Detector,
     train.fit,
+    losses.Objective,
+    samplers.sampler,
+    pseudo.fill,
+    pseudo.fit_in_rounds,
     predict.scan,
     post.detect,
     post.choose_thresholds,

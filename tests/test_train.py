@@ -244,7 +244,7 @@ def test_clip_probabilities_do_not_depend_on_the_batch_and_leave_the_mode(small_
 def test_the_loss_holds_the_frames_as_much_as_they_weigh(small_store, tmp_path):
     with_frames, without = (
         fit(small_store, tmp_path / "a", epochs=1),
-        fit(small_store, tmp_path / "b", epochs=1, frame_weight=0.0),
+        fit(small_store, tmp_path / "b", epochs=1, objective={"frame_weight": 0.0}),
     )
     assert without.history["train_loss"][0] < with_frames.history["train_loss"][0]
 
