@@ -1,5 +1,10 @@
 """Losses: each against a reference or an identity, finite at the ends, and blind where nothing is known."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import torch
@@ -7,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from whalelib import tables
+from whalelib import losses, tables
 from whalelib.clips import label
 from whalelib.errors import InputError
 from whalelib.losses import LOSSES, Centres, Objective, Weighing, class_weights, exclusive_probabilities, mean
@@ -318,6 +323,35 @@ def test_clips_without_a_known_class_have_no_centre_and_no_gradient():
     assert loss == 0 and (embeddings.grad == 0).all() and not centres.seen.any()
 
 
+def follow_in_a_process(rank, folder):
+    """What each of two processes runs: three steps over its half of every batch."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=int(rank), world_size=2)
+    centres = Centres(3)
+    for step in range(3):
+        embeddings, targets = drawn(8, 4, seed=step)[0], one_of(8, 3, seed=step)[1]
+        mine = slice(4 * int(rank), 4 * int(rank) + 4)
+        centres(embeddings[mine], targets[mine])
+    torch.save(centres.state_dict(), Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_have_the_centres_of_one(tmp_path):
+    code = "import sys, test_losses; test_losses.follow_in_a_process(*sys.argv[1:])"
+    here = {**os.environ, "PYTHONPATH": str(Path(losses.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    both = [
+        subprocess.Popen([*command, rank, str(tmp_path)], cwd=Path(__file__).parent, env=here) for rank in ("0", "1")
+    ]
+    assert [child.wait(timeout=120) for child in both] == [0, 0]
+    alone = Centres(3)
+    for step in range(3):
+        alone(drawn(8, 4, seed=step)[0], one_of(8, 3, seed=step)[1])
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(found["centres"], alone.centres)
+        assert torch.equal(found["seen"], alone.seen)
+
+
 # ---------------------------------------------------------------- the whole objective
 
 
@@ -335,6 +369,22 @@ def test_the_parts_add_up_with_their_weights():
     torch.testing.assert_close(found, expected)
 
 
+class Says(nn.Module):
+    """A detector that answers what it was told to: logits, or a function of what it hears."""
+
+    def __init__(self, answer, exclusive=False):
+        super().__init__()
+        self.answer, self.exclusive = answer, exclusive
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, waveform):
+        answer = self.answer(waveform) if callable(self.answer) else self.answer[: len(waveform)]
+        return type("Logits", (), {"clip": self.scale * answer})
+
+    def probabilities(self, logits):
+        return exclusive_probabilities(logits) if self.exclusive else torch.sigmoid(logits)
+
+
 @EVERY
 def test_a_batch_costs_what_its_parts_cost_over_the_counts_of_the_whole(name):
     """So that accumulation, and several processes, can give what the big batch gives, whatever is unknown in it."""
@@ -342,29 +392,20 @@ def test_a_batch_costs_what_its_parts_cost_over_the_counts_of_the_whole(name):
     targets[0], targets[4, 1], truth[:3, 2:] = torch.nan, torch.nan, torch.nan
     weight = torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0, 1.0])
     objective = Objective(
-        3, targets, loss=name, class_weight_power=0.5, label_smoothing=0.1, positive_weight=2.0, loudest_weight=0.3
-    )
-    whole = objective(clip, frames, targets, truth, weight)
-    counts = objective.counts(targets, truth, weight)
-    parts = [
-        objective(clip[p], frames[p], targets[p], truth[p], weight[p], counts=counts)
-        for p in (slice(0, 1), slice(1, 4), slice(4, 6))
-    ]
-    torch.testing.assert_close(sum(parts), whole)
+        3, targets, loss=name, class_weight_power=0.5, label_smoothing=0.1, positive_weight=2.0, loudest_weight=0.3,
+        center_weight=0.1, teacher_detectors=[Says(lambda of: of[:, :3], name == "softmax")],
+    )  # fmt: skip
+    embeddings, slices = drawn(6, 4)[0], (slice(0, 1), slice(1, 4), slice(4, 6))
+    objective.centres(embeddings, targets)  # from here on they stay, or each part would move them
+    objective.centres.step = 0.0
 
+    def part(p, counts=None):
+        of = embeddings[p]
+        return objective(clip[p], frames[p], targets[p], truth[p], weight[p], embeddings=of, waveform=of, counts=counts)
 
-class Says(nn.Module):
-    """A detector that answers what it was told to, with a weight that must not be trained."""
-
-    def __init__(self, logits, exclusive=False):
-        super().__init__()
-        self.logits, self.exclusive = nn.Parameter(logits), exclusive
-
-    def forward(self, waveform):
-        return type("Logits", (), {"clip": self.logits[: len(waveform)]})
-
-    def probabilities(self, logits):
-        return exclusive_probabilities(logits) if self.exclusive else torch.sigmoid(logits)
+    counts = sum(objective.counts(targets[p], truth[p], weight[p]) for p in slices)
+    torch.testing.assert_close(counts, objective.counts(targets, truth, weight))
+    torch.testing.assert_close(sum(part(p, counts) for p in slices), part(slice(None)))
 
 
 @pytest.mark.parametrize("loss", ["bce", "softmax"])
@@ -376,7 +417,7 @@ def test_a_pupil_that_answers_like_its_teacher_has_nothing_to_learn(loss):
         pupil = (clip + moved).requires_grad_()
         objective(pupil, frames, targets, truth, waveform=torch.zeros(6, 1)).backward()
         assert (pupil.grad.abs().max() < 1e-6) == still
-    assert teacher.logits.grad is None
+    assert teacher.scale.grad is None
 
 
 def test_distillation_is_the_divergence_from_soft_labels_up_to_a_constant():

@@ -179,6 +179,8 @@ def test_a_report_as_named_numbers():
     targets = np.column_stack([[1.0, 0, 1, 0], np.zeros(4)])
     found = metrics.flat(metrics.clip_report(targets, np.tile([[0.9], [0.1], [0.8], [0.2]], 2), ["a", "b"]))
     assert found["ap"] == found["ap/a"] == 1 and "ap/b" not in found and found["accuracy/b"] == 0.5
+    sure = metrics.flat(metrics.clip_report(targets, targets, ["a", "b"], groups=list("xxyy")))
+    assert sure["accuracy_low"] == 1 and not any("_low/" in name or name.endswith("b_low") for name in sure)
 
 
 # ---------------------------------------------------------------- events

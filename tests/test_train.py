@@ -216,6 +216,35 @@ def test_true_labels_are_learnt_and_shuffled_labels_are_not(small_store, tmp_pat
     assert auc[False] > auc[True] + 0.1
 
 
+def test_every_evaluation_says_how_good_each_class_is_and_how_sure_the_mean(small_store, tmp_path, monkeypatch):
+    logs, log = [], train.DetectorTrainer.log
+
+    def logged(self, values, *args, **kwargs):
+        logs.append(dict(values))
+        log(self, values, *args, **kwargs)
+
+    monkeypatch.setattr(train.DetectorTrainer, "log", logged)
+    fit(small_store, tmp_path / "fit", epochs=2)
+    evaluations = [found for found in logs if "eval_ap" in found]
+    assert len(evaluations) == 2
+    for found in evaluations:
+        assert {f"eval_{m}" for m in metrics.MEASURES} <= set(found)
+        assert {f"eval_lwlrap_{end}" for end in ("low", "high")} <= set(found)
+        assert {f"eval_accuracy/{name}" for name in small_store.classes} <= set(found)
+
+
+def test_in_a_notebook_the_table_shows_the_means(tmp_path):
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers.utils.notebook import NotebookTrainingTracker
+
+    table = train._table_of_means()
+    table.training_tracker = NotebookTrainingTracker(2, ["Epoch", "Training Loss", "Validation Loss"])
+    found = {"eval_loss": 1.0, "eval_ap": 0.5, "eval_ap_low": 0.4, "eval_ap/fin_whale": 0.6}
+    arguments = TrainingArguments(output_dir=str(tmp_path), eval_strategy="epoch", report_to=[])
+    table.on_evaluate(arguments, TrainerState(epoch=1), TrainerControl(), metrics=found)
+    assert table.training_tracker.inner_table[0] == ["Epoch", "Training Loss", "Validation Loss", "Ap"]
+
+
 # What it minimises, and what an epoch sees
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.utils import is_in_notebook
 
 from whalelib import metrics, samplers
 from whalelib.clips import UNKNOWN, Store
@@ -151,6 +153,18 @@ class _Epochs(TrainerCallback):
         self.sampler.set_epoch(int(state.epoch))
 
 
+def _table_of_means() -> TrainerCallback:
+    """The Trainer's bar in notebooks, which has a column for each figure: those of classes are too many."""
+    from transformers.utils.notebook import NotebookProgressCallback
+
+    class Table(NotebookProgressCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **more: Any) -> None:
+            shown = {n: v for n, v in (metrics or {}).items() if "/" not in n and not n.endswith(("_low", "_high"))}
+            super().on_evaluate(args, state, control, metrics=shown, **more)
+
+    return Table()
+
+
 class _Curve(TrainerCallback):
     """Lets the progress be seen as plain lines where there is no terminal and no notebook."""
 
@@ -238,6 +252,9 @@ def fit(
         compute_metrics=_clip_metrics(store.classes, validation.clips["group"].to_numpy()),
         callbacks=[] if progress else [_Curve()],
     )
+    if progress and is_in_notebook():
+        trainer.remove_callback(DEFAULT_PROGRESS_CALLBACK)
+        trainer.add_callback(_table_of_means())
     trainer.remove_callback(PrinterCallback)  # without a bar the Trainer would print every number a second time
     newest = newest_whole_checkpoint(folder / "checkpoints")
     if newest:

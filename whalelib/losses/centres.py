@@ -23,8 +23,11 @@ class Centres(nn.Module):
         self.register_buffer("centres", torch.zeros(classes, 0))  # as wide as the first embeddings
         self.register_buffer("seen", torch.zeros(classes, dtype=torch.bool))
 
-    def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
-        """The mean over all pairs of a clip and a class that it holds, a soft target counting as much as it says."""
+    def forward(self, embeddings: Tensor, targets: Tensor, divisor: Tensor | None = None) -> Tensor:
+        """The mean over all pairs of a clip and a class that it holds, a soft target counting as much as it says.
+
+        `divisor` stands in for their number where these are a part of a larger batch.
+        """
         embeddings, held = embeddings.float(), torch.nan_to_num(targets, nan=0.0).float()
         if self.centres.shape[1] == 0:
             self.centres = embeddings.new_zeros(len(self.centres), embeddings.shape[1])
@@ -33,7 +36,7 @@ class Centres(nn.Module):
             _add_up_over_processes(sums, counts)
             self._begin(sums, counts)
         distances = (embeddings[:, None] - self.centres).square().sum(-1) / 2
-        loss = (distances * held).sum() / held.sum().clamp(min=1e-6)
+        loss = (distances * held).sum() / (held.sum().clamp(min=1e-6) if divisor is None else divisor)
         if self.training:
             self._follow(sums, counts)
         return loss

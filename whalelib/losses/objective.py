@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +14,6 @@ from whalelib.losses.centres import Centres
 from whalelib.losses.elements import LOSSES, Weighing, class_weights, mean
 
 _FILE = "objective.safetensors"
-
-
-class Counts(NamedTuple):
-    """How much is known in a batch of clips and in their frames: what the means are divided by."""
-
-    clip: Tensor
-    frames: Tensor
 
 
 class Objective(nn.Module):
@@ -33,6 +26,8 @@ class Objective(nn.Module):
     for clips are from the teachers' (averaged), both softened by `temperature`. Centres and teachers count in training
     only, so that validation losses compare. What it holds belongs to the training, and never to the detector.
     """
+
+    class_weight: Tensor | None
 
     def __init__(
         self,
@@ -62,7 +57,8 @@ class Objective(nn.Module):
             if class_weight_power and train_targets is not None
             else None
         )
-        self.weighing = Weighing(weights, positive_weight, label_smoothing, focal_gamma)
+        self.register_buffer("class_weight", weights, persistent=False)
+        self.positive_weight, self.label_smoothing, self.focal_gamma = positive_weight, label_smoothing, focal_gamma
         self.loss, self.exclusive = LOSSES[loss], loss == "softmax"
         self.frame_weight, self.loudest_weight, self.center_weight = frame_weight, loudest_weight, center_weight
         self.distill_weight, self.temperature = distill_weight, temperature
@@ -75,14 +71,22 @@ class Objective(nn.Module):
         self.teachers.eval()
         return self
 
-    def counts(self, targets: Tensor, frame_targets: Tensor, weight: Tensor | None = None) -> Counts:
-        """What the losses of a batch are divided by. Those of the parts of a larger batch may be added up."""
+    @property
+    def weighing(self) -> Weighing:
+        return Weighing(self.class_weight, self.positive_weight, self.label_smoothing, self.focal_gamma)
 
-        def known(of: Tensor) -> Tensor:
-            counted = self.loss(torch.zeros_like(of, dtype=torch.float), of, self.weighing).counts
+    def counts(self, targets: Tensor, frame_targets: Tensor, weight: Tensor | None = None) -> Tensor:
+        """What the losses of a batch are divided by, for clips, frames, teachers and centres.
+
+        Those of the parts of a larger batch may be added up, and given to `forward` for each part.
+        """
+
+        def known(of: Tensor, weighing: Weighing) -> Tensor:
+            counted = self.loss(torch.zeros_like(of, dtype=torch.float), of, weighing).counts
             return (counted if weight is None else counted * weight.reshape(-1, *[1] * (of.dim() - 1))).sum()
 
-        return Counts(known(targets), known(frame_targets))
+        taught, held = known(torch.zeros_like(targets), Weighing()), torch.nan_to_num(targets, nan=0.0).sum()
+        return torch.stack([known(targets, self.weighing), known(frame_targets, self.weighing), taught, held.float()])
 
     def forward(
         self,
@@ -94,21 +98,23 @@ class Objective(nn.Module):
         *,
         embeddings: Tensor | None = None,
         waveform: Tensor | None = None,
-        counts: Counts | None = None,
+        counts: Tensor | None = None,
     ) -> Tensor:
         """The loss of clip logits [B, K] and frame logits [B, T, K].
 
         `embeddings` [B, D] are needed by centres and `waveform` by teachers; `counts` are those of the larger batch
         that this one is a part of.
         """
-        of_clips, of_frames = counts or (None, None)
+        of_clips, of_frames, taught, held = (None,) * 4 if counts is None else counts.clamp(min=1e-6).float()
 
         def cost(logits: Tensor, truth: Tensor, divisor: Tensor | None) -> Tensor:
             return mean(self.loss(logits, truth, self.weighing), weight, divisor)
 
         total = cost(clip, targets, of_clips)
         if self.training and len(self.teachers):
-            total = (1 - self.distill_weight) * total + self.distill_weight * self._distance(clip, waveform, weight)
+            total = (1 - self.distill_weight) * total + self.distill_weight * self._distance(
+                clip, waveform, weight, taught
+            )
         if self.frame_weight:
             total = total + self.frame_weight * cost(frames, frame_targets, of_frames)
         if self.loudest_weight:
@@ -116,16 +122,16 @@ class Objective(nn.Module):
         if self.training and self.centres is not None:
             if embeddings is None:
                 raise InputError("center_weight needs embeddings, and this detector gave none: set it to 0.")
-            total = total + self.center_weight * self.centres(embeddings, targets)
+            total = total + self.center_weight * self.centres(embeddings, targets, held)
         return total
 
-    def _distance(self, clip: Tensor, waveform: Tensor | None, weight: Tensor | None) -> Tensor:
+    def _distance(self, clip: Tensor, waveform: Tensor | None, weight: Tensor | None, divisor: Tensor | None) -> Tensor:
         """Cross-entropy with the teachers' answers; times temperature squared, so that its gradient keeps its size."""
         if waveform is None:
             raise InputError("teachers must hear what the detector hears: give the waveform.")
         distance = LOSSES["softmax" if self.exclusive else "bce"]
         soft = self.soft_labels(waveform)
-        return self.temperature**2 * mean(distance(clip / self.temperature, soft), weight)
+        return self.temperature**2 * mean(distance(clip / self.temperature, soft), weight, divisor)
 
     @torch.no_grad()
     def soft_labels(self, waveform: Tensor) -> Tensor:

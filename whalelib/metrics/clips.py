@@ -66,11 +66,13 @@ def clip_report(
 
 
 def flat(report: pd.DataFrame) -> dict[str, float]:
-    """A report as named numbers: `ap` is the mean, `ap/humpback` that of a class. What is no number is left out."""
+    """A report as named numbers: `ap`, `ap_low` and `ap_high` are the mean's, `ap/humpback` is a class's.
+
+    What is no number is left out, and so are the intervals of classes, which would be most of it.
+    """
     numbers = report.set_index("class").drop(columns=["clips", "positives"])
-    named = {
-        (m if c == "mean" else f"{m}/{c}"): float(numbers.at[c, m]) for c in numbers.index for m in numbers.columns
-    }
+    named = {name: float(numbers.at["mean", name]) for name in numbers.columns}
+    named |= {f"{m}/{c}": float(numbers.at[c, m]) for c in numbers.index.drop("mean") for m in MEASURES}
     return {name: value for name, value in named.items() if np.isfinite(value)}
 
 
