@@ -323,29 +323,29 @@ def test_clips_without_a_known_class_have_no_centre_and_no_gradient():
     assert loss == 0 and (embeddings.grad == 0).all() and not centres.seen.any()
 
 
-def follow_in_a_process(rank, folder):
-    """What each of two processes runs: three steps over its half of every batch."""
-    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=int(rank), world_size=2)
-    centres = Centres(3)
-    for step in range(3):
-        embeddings, targets = drawn(8, 4, seed=step)[0], one_of(8, 3, seed=step)[1]
-        mine = slice(4 * int(rank), 4 * int(rank) + 4)
-        centres(embeddings[mine], targets[mine])
-    torch.save(centres.state_dict(), Path(folder) / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+FOLLOW_HALF_OF_EVERY_BATCH = """
+import sys, torch
+from whalelib.losses import Centres
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+centres = Centres(3)
+for embeddings, targets in torch.load(f"{folder}/batches.pt"):
+    centres(embeddings[4 * rank :][:4], targets[4 * rank :][:4])
+torch.save(centres.state_dict(), f"{folder}/{rank}.pt")
+torch.distributed.destroy_process_group()
+"""
 
 
 def test_two_processes_have_the_centres_of_one(tmp_path):
-    code = "import sys, test_losses; test_losses.follow_in_a_process(*sys.argv[1:])"
+    batches = [(drawn(8, 4, seed=step)[0], one_of(8, 3, seed=step)[1]) for step in range(3)]
+    torch.save(batches, tmp_path / "batches.pt")
     here = {**os.environ, "PYTHONPATH": str(Path(losses.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", code]
-    both = [
-        subprocess.Popen([*command, rank, str(tmp_path)], cwd=Path(__file__).parent, env=here) for rank in ("0", "1")
-    ]
+    command = [sys.executable, "-c", FOLLOW_HALF_OF_EVERY_BATCH]
+    both = [subprocess.Popen([*command, rank, str(tmp_path)], env=here) for rank in "01"]
     assert [child.wait(timeout=120) for child in both] == [0, 0]
     alone = Centres(3)
-    for step in range(3):
-        alone(drawn(8, 4, seed=step)[0], one_of(8, 3, seed=step)[1])
+    for embeddings, targets in batches:
+        alone(embeddings, targets)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(found["centres"], alone.centres)
