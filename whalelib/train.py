@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,15 @@ class ClipBatches(Dataset):
     ) -> None:
         """`targets` take the place of the store's (pseudo-labels do); unless `weighted`, every clip weighs the same."""
         self.store, self.fold, self.weighted = store, fold, weighted
-        self.clips = store.table(fold)
         self.replaced = None if targets is None else np.asarray(targets, dtype=np.float32)
         self.label_of = np.arange(len(store.folds[fold]))
         if shuffled_labels_seed is not None:
             np.random.default_rng(shuffled_labels_seed).shuffle(self.label_of)
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """The clips table of the fold."""
+        return self.store.table(self.fold)
 
     @property
     def targets(self) -> np.ndarray:

@@ -163,10 +163,10 @@ class Objective:
     """What a training minimises."""
 
     loss: Literal["bce", "focal", "softmax"] = _knob(
-        "bce", "every class by itself; the same, hard cases first; or classes that exclude each other"
+        "bce", "bce: every class by itself; focal: the same, hard cases first; softmax: classes exclude each other"
     )
     focal_gamma: float = _knob(2.0, "focal: how little an easy case costs; at 0 it is bce", ge=0)
-    positive_weight: float = _knob(1.0, "what a call costs for each clip without one", gt=0)
+    positive_weight: float = _knob(1.0, "weight of a missed call beside that of a false one", gt=0)
     class_weight_power: float = _knob(
         0.0, "classes weigh as their number of training clips to the power of minus this", ge=0, le=2
     )

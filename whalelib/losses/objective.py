@@ -50,13 +50,11 @@ class Objective(nn.Module):
         super().__init__()
         if loss not in LOSSES:
             raise InputError(f"loss cannot be {loss!r}: it is one of {', '.join(LOSSES)}.")
-        if class_weight_power and train_targets is None:
-            raise InputError("class_weight_power needs the targets of the training clips: give train_targets.")
-        weights = (
-            class_weights(train_targets, class_weight_power)
-            if class_weight_power and train_targets is not None
-            else None
-        )
+        weights = None
+        if class_weight_power:
+            if train_targets is None:
+                raise InputError("class_weight_power needs the targets of the training clips: give train_targets.")
+            weights = class_weights(train_targets, class_weight_power)
         self.register_buffer("class_weight", weights, persistent=False)
         self.positive_weight, self.label_smoothing, self.focal_gamma = positive_weight, label_smoothing, focal_gamma
         self.loss, self.exclusive = LOSSES[loss], loss == "softmax"
@@ -112,9 +110,8 @@ class Objective(nn.Module):
 
         total = cost(clip, targets, of_clips)
         if self.training and len(self.teachers):
-            total = (1 - self.distill_weight) * total + self.distill_weight * self._distance(
-                clip, waveform, weight, taught
-            )
+            distance = self._distance(clip, waveform, weight, taught)
+            total = (1 - self.distill_weight) * total + self.distill_weight * distance
         if self.frame_weight:
             total = total + self.frame_weight * cost(frames, frame_targets, of_frames)
         if self.loudest_weight:
