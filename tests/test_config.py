@@ -183,6 +183,7 @@ def test_a_wrong_choice_lists_the_choices_and_suggests_the_nearest():
         ({"n_folds": 1}, ["n_folds", "cross-validation"]),
         ({"n_folds": 5, "validation_fold": 5}, ["n_folds", "validation_fold"]),
         ({"hard_share": 0.5, "dense": True}, ["hard_share", "dense"]),
+        ({"pseudo_present": 0.3, "pseudo_absent": 0.3}, ["pseudo_absent", "pseudo_present"]),
     ],
 )
 def test_knobs_that_do_not_go_together_are_both_named(values, names):
@@ -197,6 +198,7 @@ def test_knobs_that_do_not_go_together_are_both_named(values, names):
         {"window_seconds": 3.0},
         {"scan_hop_seconds": 3.0},
         {"validation_share": 0.5, "test_share": 0.49},
+        {"pseudo_present": 0.3, "pseudo_absent": 0.29},
     ],
 )
 def test_knobs_that_just_go_together_are_taken(values):

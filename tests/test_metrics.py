@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    label_ranking_average_precision_score,
+    roc_auc_score,
+)
 
 from whalelib import metrics, tables
 from whalelib.errors import InputError
@@ -36,7 +42,8 @@ def test_each_class_is_scored_by_scikit_learn_on_the_clips_that_are_known():
         assert report.loc[name, "ap"] == pytest.approx(average_precision_score(truth, score))
         assert report.loc[name, "auc"] == pytest.approx(roc_auc_score(truth, score))
         assert report.loc[name, "f1"] == pytest.approx(f1_score(truth, score >= 0.6))
-    for name in ("ap", "auc", "f1"):
+        assert report.loc[name, "accuracy"] == pytest.approx(accuracy_score(truth, score >= 0.6))
+    for name in ("ap", "auc", "f1", "accuracy", "padded_ap"):
         assert report.loc["mean", name] == pytest.approx(report[name][:3].mean())
 
 
@@ -70,6 +77,110 @@ def test_targets_and_scores_of_different_shapes_are_a_sentence(shape):
 def test_a_score_that_is_no_number_is_a_sentence_that_names_the_clip(value):
     with pytest.raises(InputError, match="the scores of clip 2 are no numbers"):
         metrics.clip_report(np.zeros((3, 2)), [[0, 0], [0, value], [0, 0]], ["a", "b"])
+
+
+@st.composite
+def scored_clips(draw):
+    """Few clips, few different scores, so that ties, classes without a call and unknown cells are common."""
+    n, k = draw(st.integers(1, 12)), draw(st.integers(1, 4))
+    cells = st.lists(st.sampled_from([0.0, 1.0, np.nan]), min_size=n * k, max_size=n * k)
+    levels = st.lists(st.integers(0, 4), min_size=n * k, max_size=n * k)
+    return np.reshape(draw(cells), (n, k)), np.reshape(draw(levels), (n, k)) / draw(st.sampled_from([4, 2]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored_clips())
+def test_ties_gaps_and_pads_are_scikit_learns(clips):
+    targets, scores = clips
+    report = metrics.clip_report(targets, scores, [str(k) for k in range(targets.shape[1])])
+    for k in range(targets.shape[1]):
+        known = ~np.isnan(targets[:, k])
+        truth, score = targets[known, k], scores[known, k]
+        if 0 < truth.sum() < len(truth):
+            assert report.loc[k, "ap"] == pytest.approx(average_precision_score(truth, score))
+            assert report.loc[k, "auc"] == pytest.approx(roc_auc_score(truth, score))
+        else:
+            assert np.isnan(report.loc[k, "ap"]) and np.isnan(report.loc[k, "auc"])
+        if known.any():
+            padded = average_precision_score(np.r_[truth, np.ones(5)], np.r_[score, np.ones(5)])
+            assert report.loc[k, "padded_ap"] == pytest.approx(padded)
+        else:
+            assert np.isnan(report.loc[k, "padded_ap"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored_clips())
+def test_lwlrap_is_scikit_learns_weighted_by_the_labels_of_each_row(clips):
+    targets, scores = clips
+    precision = metrics.label_precision(targets, scores)
+    for row, (truth, score) in enumerate(zip(targets, scores, strict=True)):
+        known = ~np.isnan(truth)
+        if (truth == 1).any():
+            expected = label_ranking_average_precision_score(truth[known][None], score[known][None])
+            assert np.nanmean(precision[row]) == pytest.approx(expected)
+        assert np.array_equal(np.isfinite(precision[row]), truth == 1)
+    found = metrics.clip_report(targets, scores, [str(k) for k in range(targets.shape[1])])["lwlrap"].iloc[-1]
+    np.testing.assert_allclose(found, np.nanmean(precision) if (targets == 1).any() else np.nan)
+
+
+def test_lwlrap_of_a_published_case():
+    report = metrics.clip_report([[1, 0, 0], [0, 0, 1]], [[0.75, 0.5, 1], [1, 0.2, 0.1]], ["a", "b", "c"])
+    assert report["lwlrap"].tolist() == pytest.approx([1 / 2, np.nan, 1 / 3, 0.41666666666666663], nan_ok=True)
+
+
+def test_labels_with_equal_scores_take_the_worst_rank():
+    assert metrics.label_precision([[1, 0, 0]], [[0.5, 0.5, 0.1]])[0, 0] == 1 / 2
+    assert metrics.label_precision([[1, 0, 0]], [[0.5, 0.5, 0.5]])[0, 0] == 1 / 3
+    assert metrics.label_precision([[1, 0, np.nan]], [[0.5, 0.5, 0.5]])[0, 0] == 1 / 2
+
+
+def test_padding_gives_a_class_without_a_call_a_value_and_spares_the_perfect_one():
+    targets = np.column_stack([[1.0, 0, 0], [0.0, 0, 0], [np.nan] * 3])
+    report = metrics.clip_report(targets, np.tile([[0.9], [0.2], [0.1]], 3), ["a", "b", "c"]).set_index("class")
+    assert report.loc["a", "padded_ap"] == report.loc["b", "padded_ap"] == 1
+    assert np.isnan(report.loc["c", "padded_ap"]) and report.loc["mean", "padded_ap"] == 1
+
+
+def test_perfect_scores_are_perfect_in_every_measure():
+    targets = np.eye(3)[[0, 1, 2, 0]]
+    report = metrics.clip_report(targets, 0.1 + 0.8 * targets, ["a", "b", "c"], groups=list("xxyz"))
+    assert (report[list(metrics.MEASURES)] == 1).all(axis=None)
+    bounds = [f"{name}_{end}" for name in ("accuracy", "lwlrap") for end in ("low", "high")]
+    assert (report[bounds] == 1).all(axis=None)
+
+
+def test_nothing_known_is_not_a_number_in_any_measure():
+    unknown = np.full((4, 2), np.nan)
+    report = metrics.clip_report(unknown, np.zeros((4, 2)), ["a", "b"], groups=list("xxyy"))
+    assert report.drop(columns=["class", "clips", "positives"]).isna().all(axis=None)
+    assert metrics.flat(report) == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored_clips(), st.integers(0, 99))
+def test_the_order_of_clips_does_not_matter(clips, seed):
+    targets, scores = clips
+    names = [str(k) for k in range(targets.shape[1])]
+    order = np.random.default_rng(seed).permutation(len(targets))
+    pd.testing.assert_frame_equal(
+        metrics.clip_report(targets, scores, names), metrics.clip_report(targets[order], scores[order], names)
+    )
+
+
+def test_ranking_measures_hear_only_the_order_of_scores():
+    rng = np.random.default_rng(0)
+    targets, scores = (rng.random((60, 3)) > 0.6).astype(float), rng.random((60, 3))
+    squared = metrics.clip_report(targets, scores**2, ["a", "b", "c"])
+    names = ["ap", "auc", "padded_ap", "lwlrap"]
+    pd.testing.assert_frame_equal(squared[names], metrics.clip_report(targets, scores, ["a", "b", "c"])[names])
+
+
+def test_a_report_as_named_numbers():
+    targets = np.column_stack([[1.0, 0, 1, 0], np.zeros(4)])
+    found = metrics.flat(metrics.clip_report(targets, np.tile([[0.9], [0.1], [0.8], [0.2]], 2), ["a", "b"]))
+    assert found["ap"] == found["ap/a"] == 1 and "ap/b" not in found and found["accuracy/b"] == 0.5
+    sure = metrics.flat(metrics.clip_report(targets, targets, ["a", "b"], groups=list("xxyy")))
+    assert sure["accuracy_low"] == 1 and not any("_low/" in name or name.endswith("b_low") for name in sure)
 
 
 # ---------------------------------------------------------------- events
@@ -246,7 +357,7 @@ def test_groups_are_drawn_whole():
             assert set(rows[at : at + len(whole)]) == whole
             at, picked = at + len(whole), picked + 1
         assert picked == 3
-    assert len({tuple(rows) for rows in drawn}) > 10
+    assert len({tuple(rows) for rows in drawn}) > 5  # of the ten ways in which three groups can be drawn
 
 
 def test_one_group_gives_an_interval_without_width():
@@ -260,3 +371,55 @@ def test_an_interval_depends_on_its_seed_and_narrows_with_its_level():
     assert (low, high) == metrics.interval(statistic, groups, seed=1) != metrics.interval(statistic, groups, seed=2)
     narrow = metrics.interval(statistic, groups, level=0.5, seed=1)
     assert low < narrow[0] < narrow[1] < high
+
+
+def several(seed=0, clips=120, classes=3):
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.random((clips, classes)), 2)
+    targets = (scores + rng.normal(0, 0.4, scores.shape) > 0.7).astype(float)
+    targets[rng.random(targets.shape) < 0.2] = np.nan
+    return targets, scores, rng.choice(["mon", "tue", "wed", "thu", "fri", "sat"], clips), list("abc")[:classes]
+
+
+@pytest.mark.parametrize("at_once", [300, 10**7])
+def test_the_intervals_of_a_report_are_those_of_reports_on_resampled_groups(at_once, monkeypatch):
+    """The slow way beside the fast one; in whatever pieces memory allows."""
+    monkeypatch.setattr(metrics.clips, "_CELLS_AT_ONCE", at_once)
+    targets, scores, groups, names = several()
+    report = metrics.clip_report(targets, scores, names, groups=groups, draws=12, level=0.8, seed=4).set_index("class")
+
+    def value(rows, name, measure):
+        return metrics.clip_report(targets[rows], scores[rows], names).set_index("class").loc[name, measure]
+
+    for name in ("a", "mean"):
+        for measure in metrics.MEASURES:
+            low, high = metrics.interval(lambda rows, *of: value(rows, name, measure), groups, 12, 0.8, 4)  # noqa: B023
+            assert report.loc[name, [f"{measure}_low", f"{measure}_high"]].tolist() == pytest.approx([low, high])
+    plain = metrics.clip_report(targets, scores, names).set_index("class")
+    pd.testing.assert_frame_equal(report[plain.columns], plain)
+
+
+def test_draws_that_cannot_be_judged_are_left_out_until_they_are_most():
+    targets, scores = np.zeros((40, 1)), np.random.default_rng(0).random((40, 1))
+    groups = np.repeat(np.arange(20), 2)
+    targets[:20:2] = 1  # in half of the groups: hardly a draw without it
+    ends = ["ap_low", "ap_high"]
+    assert np.isfinite(metrics.clip_report(targets, scores, ["a"], groups=groups).loc[0, ends].astype(float)).all()
+    targets[2:] = 0  # in one group of twenty: about one draw in three is without it
+    assert np.isfinite(metrics.clip_report(targets, scores, ["a"], groups=groups).loc[0, ends].astype(float)).all()
+    assert metrics.clip_report(targets[:1], scores[:1], ["a"], groups=["x"])[ends].isna().all(axis=None)
+
+
+def test_a_statistic_that_is_mostly_no_number_has_no_interval():
+    assert np.isnan(metrics.interval(lambda rows: np.nan, ["x", "y"])).all()
+    assert np.isnan(metrics.interval(lambda rows: 1.0, [])).all()
+    rare = metrics.interval(lambda rows: 1.0 if 0 in rows else np.nan, list("abcdef"), seed=0)
+    assert rare == (1, 1)  # in about two draws of three
+    assert np.isnan(metrics.interval(lambda rows: 1.0 if {0, 1, 2} <= set(rows) else np.nan, list("abcdef"))).all()
+
+
+def test_a_report_needs_a_group_for_each_clip_and_a_name_for_each_class():
+    with pytest.raises(InputError, match="3 groups do not fit 2 clips"):
+        metrics.clip_report(np.zeros((2, 1)), np.zeros((2, 1)), ["a"], groups=list("xyz"))
+    with pytest.raises(InputError, match="1 columns of targets and 2 classes"):
+        metrics.clip_report(np.zeros((2, 1)), np.zeros((2, 1)), ["a", "b"])

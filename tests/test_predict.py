@@ -39,6 +39,9 @@ class Mirror(nn.Module):
         level = waveform[:, :: self.frame_samples, None] + self.slope * torch.arange(30)[:, None]
         return Logits(None, level * self.gain)
 
+    def probabilities(self, logits):
+        return torch.sigmoid(logits)
+
 
 class Energy(Mirror):
     """Scores a frame by the energy of a second around it; what lies outside the window is not heard."""

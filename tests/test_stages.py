@@ -8,7 +8,23 @@ import pandas as pd
 import pytest
 import soundfile
 
-from whalelib import clips, config, features, likeness, models, post, predict, sources, stages, synth, train
+from whalelib import (
+    clips,
+    config,
+    ensembles,
+    features,
+    likeness,
+    losses,
+    models,
+    post,
+    predict,
+    pseudo,
+    samplers,
+    sources,
+    stages,
+    synth,
+    train,
+)
 from whalelib.errors import InputError
 
 TAKES_KNOBS = [
@@ -20,6 +36,10 @@ TAKES_KNOBS = [
     features.Spectrogram,
     models.Detector,
     train.fit,
+    losses.Objective,
+    samplers.sampler,
+    pseudo.fill,
+    pseudo.fit_in_rounds,
     predict.scan,
     predict.score_recordings,
     post.detect,
@@ -68,6 +88,17 @@ def test_the_whole_path_by_hand(here, tiny):
     assert set(scores["recording"]) == set(parts.recordings("test")["recording"])
     assert set(detections["recording"]) <= set(scores["recording"])
     assert set(thresholds) == set(parts.classes)
+    table = stages.held_out(knobs, parts)
+    assert ensembles.classes_of(table) == parts.classes
+    assert set(table["recording"]) == set(parts.recordings("test")["recording"])
+    assert ensembles.report(table)["clips"].iloc[-1] == len(table)
+
+
+def test_exclusive_classes_are_trained_by_the_knob_of_the_loss(here, tiny):
+    knobs = config.resolve({**tiny, "loss": "softmax", "sampler": "root", "center_weight": 0.01})
+    parts = stages.split(knobs)
+    assert stages.fit(knobs, parts, progress=False).detector.exclusive
+    assert not stages.fresh_detector(config.resolve(tiny), parts.classes).exclusive
 
 
 def test_a_threshold_that_is_given_is_used(here, tiny):

@@ -10,10 +10,10 @@ import whalelib
 ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "augment"}
+LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment"}
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
-ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post"}
-ABOVE_THOSE = {"train", "predict"}
+ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
+ABOVE_THOSE = {"train", "predict", "pseudo"}
 BESIDE = {"experiment", "ledger"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli may import one of them, demo
 
@@ -35,12 +35,14 @@ ROOMS["sources"] |= {"formats", "synth"}
 ROOMS["doctor"] |= {"likeness"}
 ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
+ROOMS["ensembles"] |= {"metrics"}
+ROOMS["pseudo"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
-MAY_LOAD_TORCH = {"features", "losses", "models", "train", "predict", "augment"}
+MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment"}
 MOST_LINES = 450
 
 

@@ -216,6 +216,119 @@ def test_true_labels_are_learnt_and_shuffled_labels_are_not(small_store, tmp_pat
     assert auc[False] > auc[True] + 0.1
 
 
+def test_every_evaluation_says_how_good_each_class_is_and_how_sure_the_mean(small_store, tmp_path, monkeypatch):
+    logs, log = [], train.DetectorTrainer.log
+
+    def logged(self, values, *args, **kwargs):
+        logs.append(dict(values))
+        log(self, values, *args, **kwargs)
+
+    monkeypatch.setattr(train.DetectorTrainer, "log", logged)
+    fit(small_store, tmp_path / "fit", epochs=2)
+    evaluations = [found for found in logs if "eval_ap" in found]
+    assert len(evaluations) == 2
+    for found in evaluations:
+        assert {f"eval_{m}" for m in metrics.MEASURES} <= set(found)
+        assert {f"eval_lwlrap_{end}" for end in ("low", "high")} <= set(found)
+        assert {f"eval_accuracy/{name}" for name in small_store.classes} <= set(found)
+
+
+def test_in_a_notebook_the_table_shows_the_means(tmp_path):
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers.utils.notebook import NotebookTrainingTracker
+
+    table = train._table_of_means()
+    table.training_tracker = NotebookTrainingTracker(2, ["Epoch", "Training Loss", "Validation Loss"])
+    found = {"eval_loss": 1.0, "eval_ap": 0.5, "eval_ap_low": 0.4, "eval_ap/fin_whale": 0.6}
+    arguments = TrainingArguments(output_dir=str(tmp_path), eval_strategy="epoch", report_to=[])
+    table.on_evaluate(arguments, TrainerState(epoch=1), TrainerControl(), metrics=found)
+    assert table.training_tracker.inner_table[0] == ["Epoch", "Training Loss", "Validation Loss", "Ap"]
+
+
+# What it minimises, and what an epoch sees
+
+
+SPECIAL = {
+    "objective": {"loss": "focal", "center_weight": 0.01, "class_weight_power": 0.5, "loudest_weight": 0.2},
+    "sampling": {"sampler": "balanced", "epoch_negatives": 0.5},
+}
+
+
+def test_an_interrupted_training_with_centres_and_a_sampler_ends_where_an_unbroken_one_does(
+    small_store, tmp_path, monkeypatch
+):
+    whole = fit(small_store, tmp_path / "whole", epochs=3, **SPECIAL)
+    step, seen = train.DetectorTrainer.training_step, []
+
+    def stepped(self, *args, **kwargs):
+        seen.append(self.sampler.epoch)
+        if self.state.global_step == int(2.5 * self.state.max_steps / 3) and len(set(seen)) == 3:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(train.DetectorTrainer, "training_step", stepped)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_store, tmp_path / "fit", epochs=3, **SPECIAL)
+    assert sorted(set(seen)) == [0, 1, 2]
+    seen.clear()
+    resumed = fit(small_store, tmp_path / "fit", epochs=3, **SPECIAL)
+    assert set(seen) == {2}
+    pd.testing.assert_frame_equal(resumed.history, whole.history)
+    for found, expected in zip(resumed.detector.parameters(), whole.detector.parameters(), strict=True):
+        assert torch.equal(found, expected)
+    kept = set(resumed.detector.state_dict())
+    assert not any("centre" in name or "teacher" in name for name in kept)
+
+
+def test_a_pupil_of_its_teacher_alone_does_not_look_at_labels(small_fit, small_store, tmp_path):
+    small_fit.detector.save_pretrained(tmp_path / "teacher")
+    objective = {"teachers": [str(tmp_path / "teacher")], "distill_weight": 1.0, "frame_weight": 0.0}
+    pupils = [
+        fit(small_store, tmp_path / str(k), epochs=3, objective=objective, shuffle_labels=bool(k)) for k in range(2)
+    ]
+    assert pupils[0].history["train_loss"].tolist() == pupils[1].history["train_loss"].tolist()
+    said = [train.predict_clips(one.detector, small_store, "train") for one in (small_fit, pupils[0])]
+    untaught = train.predict_clips(build(classes=small_store.classes, width=8), small_store, "train")
+    assert np.square(said[0] - said[1]).mean() < np.square(said[0] - untaught).mean()
+
+
+def test_a_teacher_that_cannot_teach_is_refused(small_store, tmp_path):
+    build(classes=["other"], width=4).save_pretrained(tmp_path / "other")
+    for folder, words in ((tmp_path / "other", "has classes"), (tmp_path / "missing", "is no folder of a trained")):
+        with pytest.raises(InputError, match=words):
+            fit(small_store, tmp_path / "fit", objective={"teachers": [str(folder)]})
+
+
+def test_softmax_trains_a_detector_whose_classes_exclude_each_other(small_store, tmp_path):
+    detector = build(classes=small_store.classes, width=8, exclusive=True)
+    fitted = train.fit(detector, small_store, tmp_path / "fit", epochs=2, objective={"loss": "softmax"}, progress=False)
+    assert fitted.detector.exclusive
+    scores = train.predict_clips(fitted.detector, small_store, "validation")
+    assert (scores.sum(axis=1) < 1).all() and scores.sum(axis=1).max() > 0.05
+    targets = small_store.table("validation")[small_store.classes].to_numpy()
+    report = metrics.clip_report(targets, scores, small_store.classes).set_index("class")
+    assert report.loc["mean", "ap"] == pytest.approx(fitted.history["validation_ap"].max(), abs=1e-6)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_detector_of_the_other_kind_is_refused(exclusive, small_store, tmp_path):
+    detector = build(classes=small_store.classes, width=8, exclusive=exclusive)
+    with pytest.raises(InputError, match=f"exclusive={not exclusive}"):
+        train.fit(detector, small_store, tmp_path / "fit", objective={"loss": "bce" if exclusive else "softmax"})
+
+
+def test_targets_can_be_replaced_and_ratings_count_once(small_store):
+    rated = small_store.folds["train"].map(lambda _, k: {"weight": float(k % 5)}, with_indices=True)
+    store = change_store(small_store, folds={**small_store.folds, "train": rated})
+    rows = [0, 3, 7]
+    assert train.ClipBatches(store, "train").__getitems__(rows)["weight"].tolist() == [0, 3, 2]
+    targets = np.full((len(rated), len(store.classes)), 0.25)
+    batches = train.ClipBatches(store, "train", targets=targets, weighted=False)
+    batch = batches.__getitems__(rows)
+    assert (batch["weight"] == 1).all() and (batch["targets"] == 0.25).all()
+    assert (batches.targets == 0.25).all()
+
+
 # What is kept
 
 
@@ -244,7 +357,7 @@ def test_clip_probabilities_do_not_depend_on_the_batch_and_leave_the_mode(small_
 def test_the_loss_holds_the_frames_as_much_as_they_weigh(small_store, tmp_path):
     with_frames, without = (
         fit(small_store, tmp_path / "a", epochs=1),
-        fit(small_store, tmp_path / "b", epochs=1, frame_weight=0.0),
+        fit(small_store, tmp_path / "b", epochs=1, objective={"frame_weight": 0.0}),
     )
     assert without.history["train_loss"][0] < with_frames.history["train_loss"][0]
 

@@ -178,7 +178,7 @@ def score(
         if more:
             with torch.inference_mode():
                 logits = detector(torch.from_numpy(np.stack(samples)).to(device)).frames
-                cells = stitch.add(torch.sigmoid(logits).float().cpu().numpy())
+                cells = stitch.add(detector.probabilities(logits).float().cpu().numpy())
         else:
             cells = stitch.rest()
         centre = (given + np.arange(len(cells))) * detector.frame_seconds

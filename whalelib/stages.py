@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import clips, doctor, experiment, likeness, sources, synth
+from whalelib import clips, doctor, ensembles, experiment, likeness, sources, synth
 from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 
@@ -248,18 +248,27 @@ def fresh_detector(config: Config, classes: list[str]) -> Detector:
         sample_rate=config.sample_rate,
         clip_seconds=config.clip_seconds,
         features=section_of(config, "features"),
+        exclusive=config.loss == "softmax",
         **section_of(config, "model"),
     )
 
 
 def fit(config: Config, parts: Split, **also: Any) -> Fitted:
     """The trained detector; trained where it is missing, or trained on where it was interrupted."""
-    from whalelib import train
+    from whalelib import pseudo
 
-    detector = fresh_detector(config, parts.classes)
     folder, cut = _place(config, "detector", parts), store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
-    return train.fit(detector, cut, folder, **section_of(config, "train"), **also)
+    return pseudo.fit_in_rounds(
+        lambda: fresh_detector(config, parts.classes),
+        cut,
+        folder,
+        objective=section_of(config, "objective"),
+        sampling=section_of(config, "sampling"),
+        **section_of(config, "pseudo"),
+        **section_of(config, "train"),
+        **also,
+    )
 
 
 def augmenter(config: Config, parts: Split, cut: Store) -> Augmenter | None:
@@ -296,6 +305,15 @@ def trained(config: Config, parts: Split) -> Fitted:
         raise InputError(
             "there is no detector trained with these knobs yet: run notebook 03 with them, or `whalelib run train`."
         ) from None
+
+
+def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
+    """The clips of a fold with what the trained detector says of them, for `ensembles` to gather over runs."""
+    from whalelib import train
+
+    cut = store(config, parts)
+    scores = train.predict_clips(trained(config, parts).detector, cut, fold)
+    return ensembles.held_out(cut.table(fold), scores, cut.classes)
 
 
 def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
+from transformers.utils import is_in_notebook
 
-from whalelib import metrics
+from whalelib import metrics, samplers
 from whalelib.augment import Augmenter
 from whalelib.clips import UNKNOWN, Store
 from whalelib.errors import InputError
-from whalelib.losses import masked_bce
+from whalelib.losses import Objective
 from whalelib.models import Detector
 
 
@@ -37,11 +41,31 @@ class Fitted:
 class ClipBatches(Dataset):
     """A fold of a store, read a whole batch at a time; decoding clips one by one would cost more than the network."""
 
-    def __init__(self, store: Store, fold: str, shuffled_labels_seed: int | None = None) -> None:
-        self.store, self.fold = store, fold
+    def __init__(
+        self,
+        store: Store,
+        fold: str,
+        shuffled_labels_seed: int | None = None,
+        targets: np.ndarray | None = None,
+        weighted: bool = True,
+    ) -> None:
+        """`targets` take the place of the store's (pseudo-labels do); unless `weighted`, every clip weighs the same."""
+        self.store, self.fold, self.weighted = store, fold, weighted
+        self.replaced = None if targets is None else np.asarray(targets, dtype=np.float32)
         self.label_of = np.arange(len(store.folds[fold]))
         if shuffled_labels_seed is not None:
             np.random.default_rng(shuffled_labels_seed).shuffle(self.label_of)
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """The clips table of the fold."""
+        return self.store.table(self.fold)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What each clip is trained on, [clips, classes]."""
+        own = self.clips[self.store.classes].to_numpy() if self.replaced is None else self.replaced
+        return own[self.label_of]
 
     def __len__(self) -> int:
         return len(self.label_of)
@@ -54,6 +78,10 @@ class ClipBatches(Dataset):
         if not np.array_equal(self.label_of[rows], rows):
             labels = self.store.batch(self.fold, self.label_of[rows].tolist())
             batch.update(targets=labels["targets"], frames=labels["frames"])
+        if self.replaced is not None:
+            batch["targets"] = self.replaced[self.label_of[rows]]
+        if not self.weighted:
+            batch["weight"] = np.ones_like(batch["weight"])
         # Arrow's buffers are read-only, which a tensor cannot be.
         return {name: torch.from_numpy(np.require(values, requirements="W")) for name, values in batch.items()}
 
@@ -63,10 +91,24 @@ def _as_read(batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class DetectorTrainer(Trainer):
-    """The Trainer, told how a detector's loss and answers are had."""
+    """The Trainer, told how a detector's loss and answers are had, and which clips an epoch sees."""
 
-    frame_weight = 1.0
     augmenter: Augmenter | None = None
+
+    def __init__(self, *, objective: Objective, sampler: samplers.EpochSampler | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.objective = objective.to(self.args.device)
+        self.sampler = sampler
+        if sampler is not None:
+            self.add_callback(_Epochs(sampler))
+        if objective.center_weight:  # what the head answers from, averaged over time, is the clip's embedding
+            self._detector(self.model).head.register_forward_pre_hook(self._keep_embeddings)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        return self.sampler if self.sampler is not None else super()._get_train_sampler(train_dataset)
+
+    def _keep_embeddings(self, _: Any, given: tuple[Tensor, ...]) -> None:
+        self.embeddings = given[0].mean(1)
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any) -> Any:
         if self.augmenter is not None and model.training:
@@ -74,17 +116,28 @@ class DetectorTrainer(Trainer):
             logits = model(inputs["waveform"], later)
         else:
             logits = model(inputs["waveform"])
-        loss = masked_bce(logits.clip, inputs["targets"], inputs["weight"])
-        if self.frame_weight:
-            grid = frames_at(inputs["frames"], logits.frames.shape[1], self._detector(model))
-            loss = loss + self.frame_weight * masked_bce(logits.frames, grid, inputs["weight"])
+        grid = frames_at(inputs["frames"], logits.frames.shape[1], self._detector(model))
+        loss = self.objective.train(model.training)(
+            logits.clip,
+            logits.frames,
+            inputs["targets"],
+            grid,
+            inputs["weight"],
+            embeddings=getattr(self, "embeddings", None),
+            waveform=inputs["waveform"],
+        )
         return (loss, logits) if return_outputs else loss
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        super().save_model(output_dir, _internal_call)
+        if output_dir and self.args.should_save:
+            self.objective.save(output_dir)
 
     def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad():
             loss, logits = self.compute_loss(model, inputs, return_outputs=True)
-        return loss.detach(), torch.sigmoid(logits.clip), inputs["targets"]
+        return loss.detach(), self._detector(model).probabilities(logits.clip), inputs["targets"]
 
     def _detector(self, model: Any) -> Detector:
         return self.accelerator.unwrap_model(model)
@@ -100,6 +153,28 @@ def frames_at(cells: Tensor, frames: int, detector: Detector) -> Tensor:
     beyond = index >= cells.shape[1]
     picked = cells[:, index.clamp(max=cells.shape[1] - 1)].float()
     return picked.masked_fill((picked == UNKNOWN) | beyond[None, :, None], torch.nan)
+
+
+class _Epochs(TrainerCallback):
+    """Tells the sampler its epoch. accelerate does so, too, but not where several processes resume within one."""
+
+    def __init__(self, sampler: samplers.EpochSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.sampler.set_epoch(int(state.epoch))
+
+
+def _table_of_means() -> TrainerCallback:
+    """The Trainer's bar in notebooks, which has a column for each figure: those of classes are too many."""
+    from transformers.utils.notebook import NotebookProgressCallback
+
+    class Table(NotebookProgressCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **more: Any) -> None:
+            shown = {n: v for n, v in (metrics or {}).items() if "/" not in n and not n.endswith(("_low", "_high"))}
+            super().on_evaluate(args, state, control, metrics=shown, **more)
+
+    return Table()
 
 
 class _Curve(TrainerCallback):
@@ -121,8 +196,10 @@ def fit(
     learning_rate: float = 3e-3,
     weight_decay: float = 0.02,
     warmup_share: float = 0.1,
-    frame_weight: float = 1.0,
     workers: int = 0,
+    objective: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    train_targets: np.ndarray | None = None,
     shuffle_labels: bool = False,
     augmenter: Augmenter | None = None,
     progress: bool = True,
@@ -130,14 +207,26 @@ def fit(
     """Train on the store's training fold and keep the epoch with the best validation average precision.
 
     A folder that holds a finished training is read instead; one that holds an unfinished training goes on from its
-    newest whole checkpoint, and ends where an unbroken one would have. `shuffle_labels` trains on labels that belong to
-    other clips: what such a detector still scores is not learnt from the calls. `augmenter` changes the training
-    clips, each time differently, and nothing else.
+    newest whole checkpoint, and ends where an unbroken one would have.
+
+    `objective` holds arguments of `losses.Objective` and may name `teachers`, folders of trained detectors; `sampling`
+    holds those of `samplers.sampler`. `train_targets` replace those of the training clips. `shuffle_labels` trains on
+    labels that belong to other clips: what such a detector still scores is not learnt from the calls. `augmenter`
+    changes the training clips, each time differently, and nothing else.
     """
     folder = Path(folder)
     if (folder / "fitted.json").exists():
         return load(folder)
     _check_fits(detector, store)
+    sampling = dict(sampling or {})
+    clips = ClipBatches(
+        store,
+        "train",
+        shuffled_labels_seed=seed if shuffle_labels else None,
+        targets=train_targets,
+        weighted=sampling.get("sampler") != "rated",  # or a rating would count twice
+    )
+    aim = _objective(detector, clips.targets, **(objective or {}))
     folder.mkdir(parents=True, exist_ok=True)
     arguments = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -165,18 +254,27 @@ def fit(
         disable_tqdm=not progress,
         eval_do_concat_batches=True,
     )
+    validation = ClipBatches(store, "validation")
     trainer = DetectorTrainer(
+        objective=aim,
+        sampler=samplers.sampler(clips.targets, clips.clips["weight"].to_numpy(), seed=seed, **sampling),
         model=detector,
         args=arguments,
         data_collator=_as_read,
-        train_dataset=ClipBatches(store, "train", shuffled_labels_seed=seed if shuffle_labels else None),
-        eval_dataset=ClipBatches(store, "validation"),
-        compute_metrics=_clip_metrics(store.classes),
+        train_dataset=clips,
+        eval_dataset=validation,
+        compute_metrics=_clip_metrics(store.classes, validation.clips["group"].to_numpy()),
         callbacks=[] if progress else [_Curve()],
     )
+    if progress and is_in_notebook():
+        trainer.remove_callback(DEFAULT_PROGRESS_CALLBACK)
+        trainer.add_callback(_table_of_means())
     trainer.remove_callback(PrinterCallback)  # without a bar the Trainer would print every number a second time
-    trainer.frame_weight, trainer.augmenter = frame_weight, augmenter
-    done = trainer.train(resume_from_checkpoint=newest_whole_checkpoint(folder / "checkpoints"))
+    trainer.augmenter = augmenter
+    newest = newest_whole_checkpoint(folder / "checkpoints")
+    if newest:
+        aim.restore(newest)
+    done = trainer.train(resume_from_checkpoint=newest)
     return _finish(folder, detector, trainer, done.metrics["train_runtime"])
 
 
@@ -200,12 +298,38 @@ def _check_fits(detector: Detector, store: Store) -> None:
         )
 
 
-def _clip_metrics(classes: list[str]) -> Any:
+def _objective(
+    detector: Detector, targets: np.ndarray, *, teachers: Sequence[str | Path] = (), **settings: Any
+) -> Objective:
+    heard = [_teacher(folder, detector) for folder in teachers]
+    aim = Objective(len(detector.classes), torch.from_numpy(targets), teacher_detectors=heard, **settings)
+    if aim.exclusive != detector.exclusive:
+        raise InputError(
+            "the softmax loss is for detectors whose classes exclude each other, and the other losses are for the "
+            f"rest: build the detector with exclusive={aim.exclusive}, or choose another loss."
+        )
+    return aim
+
+
+def _teacher(folder: str | Path, pupil: Detector) -> Detector:
+    """A trained detector from its folder, or from that of its training; it must answer what the pupil is asked."""
+    within = Path(folder) / "detector"
+    if not (Path(folder) / "config.json").exists() and not (within / "config.json").exists():
+        raise InputError(f"the teacher {folder} is no folder of a trained detector: name one that a training has left.")
+    teacher = Detector.from_pretrained(str(within if within.exists() else folder))
+    for name in ("classes", "sample_rate", "clip_seconds"):
+        mine, others = getattr(pupil, name), getattr(teacher, name)
+        if mine != others:
+            raise InputError(f"the teacher {folder} has {name} {others}, and the detector {mine}: choose another one.")
+    return teacher
+
+
+def _clip_metrics(classes: list[str], groups: np.ndarray) -> Any:
     def compute(answer: EvalPrediction) -> dict[str, float]:
-        report = metrics.clip_report(np.asarray(answer.label_ids), np.asarray(answer.predictions), classes)
-        mean = report.set_index("class").loc["mean"]
+        scores = np.asarray(answer.predictions)
+        report = metrics.clip_report(np.asarray(answer.label_ids), scores, classes, groups=groups)
         # A validation fold without a judgeable class has no AP; zero keeps the comparison of epochs defined.
-        return {name: float(np.nan_to_num(mean[name])) for name in ("ap", "auc", "f1")}
+        return {"ap": 0.0, "auc": 0.0, "f1": 0.0, **metrics.flat(report)}
 
     return compute
 
@@ -266,6 +390,6 @@ def predict_clips(detector: Detector, store: Store, fold: str, batch_size: int =
         for first in range(0, len(batches), batch_size):
             rows = list(range(first, min(first + batch_size, len(batches))))
             waveform = batches.__getitems__(rows)["waveform"].to(device)
-            found.append(torch.sigmoid(detector(waveform).clip).float().cpu().numpy())
+            found.append(detector.probabilities(detector(waveform).clip).float().cpu().numpy())
     detector.train(was_training)
     return np.concatenate(found)

@@ -166,8 +166,51 @@ class Train:
     learning_rate: float = _knob(3e-3, "peak step size of AdamW", gt=0)
     weight_decay: float = _knob(0.02, "AdamW's pull towards zero", ge=0)
     warmup_share: float = _knob(0.1, "share of the steps in which the step size rises", ge=0, le=1)
-    frame_weight: float = _knob(1.0, "weight of the frame-wise loss beside the clip-wise one", ge=0)
     workers: int = _knob(0, "processes that read clips", "processes", signed=False, ge=0)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Objective:
+    """What a training minimises."""
+
+    loss: Literal["bce", "focal", "softmax"] = _knob(
+        "bce", "bce: every class by itself; focal: the same, hard cases first; softmax: classes exclude each other"
+    )
+    focal_gamma: float = _knob(2.0, "focal: how little an easy case costs; at 0 it is bce", ge=0)
+    positive_weight: float = _knob(1.0, "weight of a missed call beside that of a false one", gt=0)
+    class_weight_power: float = _knob(
+        0.0, "classes weigh as their number of training clips to the power of minus this", ge=0, le=2
+    )
+    label_smoothing: float = _knob(0.0, "share of a target that is spread over all answers", ge=0, lt=1)
+    frame_weight: float = _knob(1.0, "weight of the frame-wise loss beside the clip-wise one", ge=0)
+    loudest_weight: float = _knob(0.0, "weight of a clip-wise loss on the loudest frame", ge=0)
+    center_weight: float = _knob(0.0, "weight of how far clips are from the centre of their class", ge=0)
+    center_step: float = _knob(0.5, "how far a class's centre follows its clips in one step", gt=0, le=1)
+    teachers: list[str] = _knob([], "folders of trained detectors, whose mean answer is taught, too (distillation)")
+    distill_weight: float = _knob(0.5, "share of the teachers in the clip-wise loss", ge=0, le=1)
+    temperature: float = _knob(2.0, "what teachers' and detector's logits are divided by for that", gt=0)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Sampling:
+    """Which training clips an epoch sees."""
+
+    sampler: Literal["shuffled", "balanced", "root", "rated"] = _knob(
+        "shuffled", "each clip once; each class alike; by the root of its clips; or each clip by its weight"
+    )
+    epoch_negatives: float | None = _knob(
+        None, "clips without a call for each one with, drawn anew each epoch; empty: all", ge=0
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Pseudo:
+    """Rounds in which a detector's sure answers become labels of clips whose truth is not known."""
+
+    pseudo_rounds: int = _knob(0, "trainings after the first one", "rounds", ge=0)
+    pseudo_present: float = _knob(0.9, "a score from here on makes an unknown target a call", ge=0, le=1)
+    pseudo_absent: float = _knob(0.05, "a score up to here makes it none", ge=0, le=1)
+    pseudo_soft: bool = _knob(False, "is the score itself the target?")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -192,16 +235,17 @@ class Post:
 
 SECTIONS: dict[str, type] = {
     "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
-    "train": Train, "scan": Scan, "post": Post,
+    "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo, "scan": Scan, "post": Post,
 }  # fmt: skip
 
 # What each product of the pipeline depends on. A product's signature hashes exactly these sections.
 _SURVEY = ("ocean", "reading")
+_FITTED = (*_SURVEY, "data", "features", "augment", "model", "train", "objective", "sampling", "pseudo")
 PRODUCTS: dict[str, tuple[str, ...]] = {
     "ocean": ("ocean",),
     "clips": (*_SURVEY, "data"),
     "features": (*_SURVEY, "data", "features"),
-    "detector": (*_SURVEY, "data", "features", "augment", "model", "train"),
-    "scores": (*_SURVEY, "data", "features", "augment", "model", "train", "scan"),
-    "detections": (*_SURVEY, "data", "features", "augment", "model", "train", "scan", "post"),
+    "detector": _FITTED,
+    "scores": (*_FITTED, "scan"),
+    "detections": (*_FITTED, "scan", "post"),
 }

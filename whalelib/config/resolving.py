@@ -11,7 +11,22 @@ from typing import Any, Literal
 import pydantic
 
 from whalelib.config.files import read_store_knobs
-from whalelib.config.page import PRODUCTS, SECTIONS, Augment, Data, Features, Model, Ocean, Post, Reading, Scan, Train
+from whalelib.config.page import (
+    PRODUCTS,
+    SECTIONS,
+    Augment,
+    Data,
+    Features,
+    Model,
+    Objective,
+    Ocean,
+    Post,
+    Pseudo,
+    Reading,
+    Sampling,
+    Scan,
+    Train,
+)
 from whalelib.errors import InputError, needs_extra, suggestion
 
 
@@ -39,6 +54,9 @@ class Config:
     augment: Augment
     model_: Model
     train: Train
+    objective: Objective
+    sampling: Sampling
+    pseudo: Pseudo
     scan: Scan
     post: Post
 
@@ -174,6 +192,11 @@ def _check_together(config: Config, where: str) -> None:
         (
             config.hard_share > 0 and (config.dense or config.clip_from == "call"),
             "hard_share chooses among windows without a call, and dense or clip_from call leave no choice: set it to 0",
+        ),
+        (
+            config.pseudo_absent >= config.pseudo_present,
+            f"pseudo_absent {config.pseudo_absent:g} is not below pseudo_present {config.pseudo_present:g}: "
+            "lower the first or raise the second",
         ),
         (
             config.validation_share + config.test_share >= 1,

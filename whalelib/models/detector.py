@@ -12,6 +12,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from whalelib import features as front_ends
+from whalelib.losses import exclusive_probabilities
 from whalelib.models.heads import PoolingHead
 from whalelib.models.registry import Backbone, backbone
 
@@ -45,6 +46,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         width: int = 32,
         dropout: float = 0.2,
         pooling: str = "attention",
+        exclusive: bool = False,
     ) -> None:
         super().__init__()
         features = dict(features or {})
@@ -58,10 +60,12 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
             "width": width,
             "dropout": dropout,
             "pooling": pooling,
+            "exclusive": exclusive,
         }
         self.classes = list(classes)
         self.sample_rate = sample_rate
         self.clip_seconds = clip_seconds
+        self.exclusive = exclusive  # do its classes exclude each other, as the softmax loss has it?
         self.front_end = front_ends.build(sample_rate, clip_seconds, **features)
         self.network: Backbone = backbone(model, n_bands=self.front_end.bands, width=width)
         self.head = PoolingHead(self.network.dim, len(self.classes), pooling, dropout)
@@ -98,6 +102,10 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
     @property
     def frame_seconds(self) -> float:
         return self.frame_samples / self.sample_rate
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """What its logits, of clips or of frames, say of each class."""
+        return exclusive_probabilities(logits) if self.exclusive else torch.sigmoid(logits)
 
     def forward(self, waveform: Tensor, altered: Altered = as_it_is) -> Logits:
         """Logits of a batch. In training, `altered` may change its pictures and embeddings on the way."""
