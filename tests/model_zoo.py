@@ -12,7 +12,7 @@ CLASSES = ["blue", "fin", "minke"]
 RATE = 2000
 # What makes each network small. EfficientNets take no such argument: see `narrow`.
 SMALL = {
-    "cnn14": {"width": 4},
+    "cnn14": {"width": 2},
     "timm:resnet18": {"layers": [1, 1, 1, 1], "channels": [8, 16, 16, 32]},
     "timm:resnet50": {"layers": [1, 1, 1, 1], "channels": [4, 8, 8, 8]},
     "timm:resnest14d": {"channels": [8, 8, 8, 8], "stem_width": 8},

@@ -45,7 +45,7 @@ class Cnn14(Backbone):
             raise InputError(f"cnn14 halves the bands five times, and {n_bands} are too few: set n_mels to 32 or more.")
         self.stride, self.dim = time_stride, 32 * width
         halvings = time_stride.bit_length() - 1
-        self.bn0 = nn.BatchNorm2d(n_bands)
+        self.bn0 = nn.BatchNorm1d(n_bands)
         inputs = channels
         for k in range(6):
             outputs = width << k
@@ -57,8 +57,8 @@ class Cnn14(Backbone):
 
     def forward(self, picture: Tensor) -> Tensor:
         steps = answers(picture.shape[-1], self.stride)
-        x = spread(picture, self.stride // 2, steps * self.stride).transpose(2, 3)  # pools see their own frames alone
-        x = self.bn0(x.transpose(1, 3)).transpose(1, 3)
+        x = spread(picture, self.stride // 2, steps * self.stride)  # pools see their own frames alone
+        x = self.bn0(x.flatten(0, 1)).view_as(x).transpose(2, 3)
         for k in range(6):
             x = self.dropout(getattr(self, f"conv_block{k + 1}")(x))
         x = x.mean(dim=3)
