@@ -3,8 +3,6 @@
 import contextlib
 import functools
 
-from torch import nn
-
 from whalelib import models
 from whalelib.models import build
 
@@ -23,23 +21,6 @@ SMALL = {
     "timm:eva02_tiny_patch14_224": {"embed_dim": 48, "depth": 2, "num_heads": 1},
     "timm:vit_tiny_patch16_224": {"embed_dim": 48, "depth": 2, "num_heads": 1},
 }
-
-
-class Waveform(nn.Module):
-    """The samples themselves, with zero mean and unit variance, as models of waveforms want them."""
-
-    channels, bands, hop = 1, 1, 1
-
-    def __init__(self, sample_rate, **_):
-        super().__init__()
-        self.sample_rate = sample_rate
-
-    def frames(self, samples):
-        return samples
-
-    def forward(self, waveform):
-        centred = waveform - waveform.mean(-1, keepdim=True)
-        return (centred / (waveform.var(-1, keepdim=True) + 1e-7).sqrt())[:, None, None]
 
 
 @contextlib.contextmanager
@@ -62,26 +43,18 @@ def narrow():
             module.round_channels = round_channels
 
 
-@contextlib.contextmanager
-def heard_by(model):
-    """The surroundings in which a detector with this network is made or loaded."""
-    from whalelib.models import detector
-
-    usual = detector.LogMel
-    with narrow() if "efficientnet" in model or "mobilenet" in model else contextlib.nullcontext():
-        try:
-            if models.find(model).expects == "waveform":
-                detector.LogMel = Waveform
-            yield
-        finally:
-            detector.LogMel = usual
+def surroundings(model):
+    """In which a network is made or loaded at its small size."""
+    return narrow() if "efficientnet" in model or "mobilenet" in model else contextlib.nullcontext()
 
 
 def tiny(model="small_cnn", seed=0, **options):
     """A small detector with this network, for the classes above."""
     given = {"classes": CLASSES, "model": model, "width": 8, "depth": 2, "clip_seconds": 1.5}
     given |= {"features": {"n_mels": 32}, "network": SMALL.get(model), **options}
-    with heard_by(model):
+    if ":" not in model and model in models.names() and models.find(model).expects == "waveform":
+        given["features"] = {"front_end": "waveform"}
+    with surroundings(model):
         return build(seed, **given).eval()
 
 

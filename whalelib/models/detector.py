@@ -191,7 +191,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
         """Trade time for memory where the network can: transformers' and timm's models."""
-        model = getattr(self.network, "model", None)
+        model: Any = getattr(self.network, "model", None)
         if hasattr(model, "gradient_checkpointing_enable"):
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
         elif hasattr(model, "set_grad_checkpointing"):

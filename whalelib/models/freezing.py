@@ -54,7 +54,7 @@ def freeze(network: nn.Module, up_to: str) -> None:
 
 
 def _is_within(layer: str, stage: str) -> bool:
-    """Is the stage's name a run of whole words of the layer's? `layers.3` is in `model.layers.3`, not in `layers.30`."""
+    """Is the stage's name a run of whole words of the layer's? `layers.3` is in `model.layers.3`, not `layers.30`."""
     return f".{stage}." in f".{layer}."
 
 

@@ -25,14 +25,19 @@ def insert(network: nn.Module, attention: tuple[str, ...], rank: int, alpha: flo
     ]
     if not targets:
         raise InputError(
-            "lora_rank is set, but this network has no attention to put LoRA on: choose a transformer, or set lora_rank "
-            "to 0."
+            "lora_rank is set, but this network has no attention to put LoRA on: choose a transformer, or set "
+            "lora_rank to 0."
         )
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise InputError("LoRA needs peft: pip install 'whalelib[train,models]'.") from None
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # any number does
+        lora_dropout=dropout,
+        target_modules=targets,
+    )
     inject_adapter_in_model(config, network)
 
 

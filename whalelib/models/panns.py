@@ -109,5 +109,3 @@ def attention_block(path: str) -> dict[str, Tensor] | None:
         "classify.bias": squeezed["att_block.cla.bias"],
         "attend.weight": squeezed["att_block.att.weight"],
     }
-
-

@@ -62,15 +62,15 @@ class MultiScale(nn.Module):
 
     def __init__(self, inputs: int, width: int, early: bool) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(nn.Conv1d(inputs, width, kernel, stride=2) for kernel in (2, 4, 8))
+        self.kernels = (2, 4, 8)
+        self.scales = nn.ModuleList(nn.Conv1d(inputs, width, kernel, stride=2) for kernel in self.kernels)
         self.norm = nn.BatchNorm1d(3 * width)
         self.early = early
 
     def forward(self, x: Tensor) -> Tensor:
         steps = answers(x.shape[-1], 2)
         seen = []
-        for scale in self.scales:
-            kernel = scale.kernel_size[0]
+        for kernel, scale in zip(self.kernels, self.scales, strict=True):
             left = kernel // 2 - (not self.early)
             seen.append(scale(F.pad(x, (left, 2 * (steps - 1) + kernel - left - x.shape[-1]))))
         return F.relu(self.norm(torch.cat(seen, dim=1)))

@@ -61,7 +61,9 @@ class Entry:
     front_end: str = ""  # the preset that its published weights were trained on
     sample_rate: int | None = None  # and the rate, in Hz
     published: str = ""  # the weights that pretrained=default stands for
-    architecture: Callable[[str], dict[str, Any]] | None = None  # what a builder must know of weights, to build for them
+    architecture: Callable[[str], dict[str, Any]] | None = (
+        None  # what a builder must know of weights, to build for them
+    )
 
     def options(self) -> set[str]:
         """The options that its builder declares."""

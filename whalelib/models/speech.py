@@ -22,6 +22,7 @@ class Pretrained(Backbone):
 
     attention = _QKV
     name: str
+    model: Any
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()

@@ -116,7 +116,7 @@ def _check_name(name: str) -> None:
     if not timm.is_model(name.partition(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)
         raise InputError(
-            f"timm has no model {name!r}{f'; did you mean {near[0]!r}?' if near else ''}: timm.list_models() has them all."
+            f"timm has no model {name!r}{f'; did you mean {near[0]!r}?' if near else ''}: timm.list_models() has them."
         )
 
 
