@@ -189,15 +189,17 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         frames = self.embedded(self.front_end(waveform))
         return Embeddings(frames.mean(1), frames)
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
-        """Trade time for memory where the network can: transformers' and timm's models."""
+    def activation_checkpointing_enable(self, *args: Any, **options: Any) -> None:
+        """Trade time for memory where the network can; how, is the Trainer's to say."""
         model: Any = getattr(self.network, "model", None)
-        if hasattr(model, "gradient_checkpointing_enable"):
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
-        elif hasattr(model, "set_grad_checkpointing"):
-            model.set_grad_checkpointing(True)
-        else:
+        for name in ("activation_checkpointing_enable", "gradient_checkpointing_enable"):
+            if hasattr(model, name):  # transformers' models; the second name is that of its older versions
+                return getattr(model, name)(*args, **options)
+        if not hasattr(model, "set_grad_checkpointing"):
             raise InputError(f"the model {self.options['model']} cannot checkpoint its gradients: leave that off.")
+        return model.set_grad_checkpointing(True)  # timm's
+
+    gradient_checkpointing_enable = activation_checkpointing_enable
 
 
 def build(seed: int = 0, pretrained: str = "", **options: Any) -> Detector:

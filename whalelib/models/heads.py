@@ -91,9 +91,13 @@ class Hidden(nn.Module):
 def generalised_mean(logits: Tensor, exponent: Tensor) -> Tensor:
     """The logit of (mean over time of p ** exponent) ** (1 / exponent), without leaving the logarithm."""
     with torch.autocast(logits.device.type, enabled=False):
-        powers = exponent * F.logsigmoid(logits.float())
-        log_p = (torch.logsumexp(powers, dim=1) - math.log(logits.shape[1])) / exponent
-        return log_p - torch.log(-torch.expm1(log_p.clamp(max=-1e-30)))
+        powers = (exponent * F.logsigmoid(logits.float())).clamp(max=-1e-37)
+        frames = math.log(logits.shape[1])
+        present = torch.logsumexp(powers, dim=1) - frames
+        # Next to certainty the logarithm of the mean is a difference of like numbers; what it lacks to one is not.
+        lacking = torch.exp(torch.logsumexp(torch.log(-torch.expm1(powers)), dim=1) - frames)
+        log_p = torch.where(lacking < 0.5, torch.log1p(-lacking.clamp(max=0.5)), present) / exponent
+        return log_p - torch.log(-torch.expm1(log_p))
 
 
 def mean_probability(logits: Tensor, log_weights: Tensor) -> Tensor:

@@ -69,13 +69,14 @@ def save_adapter(detector: Any, folder: str | Path) -> None:
 
 def load_adapter(folder: str | Path, detector: Any) -> None:
     """Put an adapter that was saved alone into a detector with the same frozen weights and the same options."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
     try:
         about = json.loads((folder / _ABOUT).read_text())
         learnt = load_file(folder / _WEIGHTS)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder} holds no whole adapter ({error}): save it again.") from None
     if about["options"] != detector.options:
         differing = sorted(k for k in about["options"] if about["options"][k] != detector.options.get(k))

@@ -29,14 +29,14 @@ class Pretrained(Backbone):
         from transformers import AutoConfig
 
         given = dict(config)
-        self.config = AutoConfig.for_model(given.pop("model_type"), **given)
-        self.dim = self.config.hidden_size
+        self.architecture = AutoConfig.for_model(given.pop("model_type"), **given)
+        self.dim = self.architecture.hidden_size
 
     def load(self, pretrained: str) -> None:
         from transformers import AutoModel
 
         with weights.looked_for(pretrained, self.name):
-            whole = AutoModel.from_pretrained(pretrained, config=self.config)
+            whole = AutoModel.from_pretrained(pretrained, config=self.architecture)
             self.model.load_state_dict(self.part_of(whole).state_dict())
 
     def part_of(self, whole: Any) -> nn.Module:
@@ -65,21 +65,20 @@ class AST(Pretrained):
         super().__init__(config)
         from transformers import ASTModel
 
-        if picture.bands < self.config.patch_size:
+        if picture.bands < self.architecture.patch_size:
             raise InputError(
-                f"the model ast sees patches of {self.config.patch_size} bands, and the picture has {picture.bands}: "
-                "raise n_mels."
+                f"the model ast sees patches of 16 bands, and the picture has {picture.bands}: raise n_mels."
             )
-        embeddings = (ast := ASTModel(self.config)).embeddings
-        self.grid = embeddings.get_shape(self.config)
-        self.stride = time_stride or self.config.time_stride
+        embeddings = (ast := ASTModel(self.architecture)).embeddings
+        self.grid = embeddings.get_shape(self.architecture)
+        self.stride = time_stride or self.architecture.time_stride
         projection = embeddings.patch_embeddings.projection
         projection.stride = (projection.stride[0], self.stride)
         nn.init.trunc_normal_(embeddings.position_embeddings, std=0.02)  # they start as zeros, and would be learnt late
         self.mix, self.model = _mixed(picture.channels), ast
 
     def forward(self, picture: Tensor) -> Tensor:
-        steps, patch = answers(picture.shape[-1], self.stride), self.config.patch_size
+        steps, patch = answers(picture.shape[-1], self.stride), self.architecture.patch_size
         x = spread(self.mix(picture), patch // 2, (steps - 1) * self.stride + patch)
         embeddings = self.model.embeddings
         patches = embeddings.patch_embeddings.projection(x)
@@ -114,15 +113,15 @@ class Whisper(Pretrained):
         super().__init__(config)
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-        self.mix, self.model = _mixed(picture.channels), WhisperEncoder(self.config)
+        self.mix, self.model = _mixed(picture.channels), WhisperEncoder(self.architecture)
 
     def forward(self, picture: Tensor) -> Tensor:
         model, x = self.model, self.mix(picture)[:, 0]
-        if x.shape[1] != self.config.num_mel_bins:
-            size = (self.config.num_mel_bins, x.shape[2])
+        if x.shape[1] != self.architecture.num_mel_bins:
+            size = (self.architecture.num_mel_bins, x.shape[2])
             x = F.interpolate(x[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
         x = F.gelu(model.conv2(F.gelu(model.conv1(x)))).transpose(1, 2)
-        x = F.dropout(x + self._positions(x.shape[1]), p=self.config.dropout, training=self.training)
+        x = F.dropout(x + self._positions(x.shape[1]), p=self.architecture.dropout, training=self.training)
         for layer in model.layers:
             x = layer(x, None)
         return model.layer_norm(x)
@@ -144,12 +143,12 @@ class Waveform(Pretrained):
         super().__init__(config)
         from transformers import AutoModel
 
-        self.name = self.config.model_type
+        self.name = self.architecture.model_type
         # Masking and dropped layers are for pretraining on days of speech, and leave parameters without a gradient.
-        self.config.update({"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "layerdrop": 0.0})
-        self.model = AutoModel.from_config(self.config)
+        self.architecture.update({"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "layerdrop": 0.0})
+        self.model = AutoModel.from_config(self.architecture)
         self.stride = self.sees = 1
-        for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
+        for kernel, stride in zip(self.architecture.conv_kernel, self.architecture.conv_stride, strict=True):
             self.sees += (kernel - 1) * self.stride
             self.stride *= stride
 
