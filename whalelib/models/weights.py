@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,5 +64,8 @@ def _numpy_arrays() -> list[Any]:
     """What a numpy array in a checkpoint is made of: numbers only. Some checkpoints hold their sampler's state."""
     import numpy as np
 
+    core = importlib.import_module("numpy._core.multiarray" if hasattr(np, "_core") else "numpy.core.multiarray")
+    makers = [getattr(core, name) for name in ("_reconstruct", "scalar")]
+    older = [(maker, f"numpy.core.multiarray.{maker.__name__}") for maker in makers]  # its name before numpy 2
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64, np.bool_)]
-    return [np._core.multiarray._reconstruct, np._core.multiarray.scalar, np.ndarray, np.dtype, *kinds]  # type: ignore[attr-defined]
+    return [*makers, *older, np.ndarray, np.dtype, *kinds]
