@@ -97,7 +97,7 @@ def test_an_unknown_pooling_is_named_with_those_there_are():
         head("loud")
 
 
-# Layers, noise
+# Layers
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -119,23 +119,6 @@ def test_a_head_has_as_many_layers_as_were_asked_for_and_all_of_them_learn(layer
 def test_a_head_of_four_layers_is_refused():
     with pytest.raises(InputError, match="head_layers cannot be 4"):
         head(layers=4)
-
-
-@every_pooling
-def test_with_a_noise_class_every_class_is_measured_against_it(pooling):
-    """The difference of two logits is their two-way softmax; a softmax with a zero for noise is that over all."""
-    plain, against = head(pooling), head(pooling, noise=True)
-    own = against.state_dict()
-    clip, frames = against(embeddings())
-    assert clip.shape == (3, 3)
-    raw = PoolingHead(16, 4, pooling, 0.0).eval()
-    raw.load_state_dict(own)
-    all_clip, all_frames = raw(embeddings())
-    two_way = torch.softmax(torch.stack([all_frames[..., 1], all_frames[..., 3]], -1), -1)[..., 0]
-    torch.testing.assert_close(torch.sigmoid(frames[..., 1]), two_way)
-    with_zero = torch.cat([clip, torch.zeros(3, 1)], 1)
-    torch.testing.assert_close(torch.softmax(with_zero, 1), torch.softmax(all_clip, 1))
-    assert plain(embeddings())[0].shape == clip.shape
 
 
 # Necks

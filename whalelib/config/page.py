@@ -145,7 +145,9 @@ class Model:
         32, "channels of the first layer, later ones being multiples; a transformer has six times as many", "channels",
         ge=4, multiple_of=4,
     )  # fmt: skip
-    depth: int = _knob(0, "blocks or recurrent layers, where a network has some; 0: as many as is usual", ge=0)
+    depth: int = _knob(
+        0, "blocks or recurrent layers, where a network has some; 0: as many as is usual", "layers", ge=0
+    )
     time_stride: int = _knob(
         0, "frames of the picture to one answer, where that is free; 0: as is usual", "frames", ge=0
     )
@@ -156,9 +158,10 @@ class Model:
     pooling: Literal["attention", "attention_max", "decision", "gem", "max", "mean"] = _knob(
         "attention", "how frames become one answer for the clip"
     )
-    noise_class: bool = _knob(False, "is there an output for noise, against which every class is measured?")
     freeze: str = _knob("", "what of the network does not learn: all, or everything up to this layer; empty: nothing")
-    lora_rank: int = _knob(0, "rank of the LoRA that learns in place of the network's attention; 0: none", ge=0)
+    lora_rank: int = _knob(
+        0, "rank of the LoRA that learns in place of the network's attention; 0: none", "directions", ge=0
+    )
     lora_alpha: float = _knob(16.0, "LoRA's change counts this much, divided by its rank", gt=0)
     lora_dropout: float = _knob(0.0, "share of its input that LoRA does not see in training", ge=0, lt=1)
 

@@ -56,7 +56,6 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         head_layers: int = 1,
         dropout: float = 0.2,
         pooling: str = "attention",
-        noise_class: bool = False,
         freeze: str = "",
         lora_rank: int = 0,
         lora_alpha: float = 16.0,
@@ -80,7 +79,6 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
             "head_layers": head_layers,
             "dropout": dropout,
             "pooling": pooling,
-            "noise_class": noise_class,
             "freeze": "",
             "lora_rank": 0,
             "lora_alpha": lora_alpha,
@@ -95,7 +93,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         self.network: Backbone = backbone(model, self.sees(), **sizes)
         self.neck = make_neck(neck, self.network.dim, width, dropout)
         dim = (self.neck or self.network).dim
-        self.head = PoolingHead(dim, len(classes), pooling, dropout, head_layers, noise_class)
+        self.head = PoolingHead(dim, len(classes), pooling, dropout, head_layers)
         self.answer(answers)
         self.adapt(freeze, lora_rank, lora_alpha, lora_dropout)
 

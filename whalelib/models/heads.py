@@ -22,11 +22,7 @@ POOLINGS = {
 
 
 class PoolingHead(nn.Module):
-    """One to three layers a frame, and a rule (`POOLINGS`) by which the frames answer for the clip.
-
-    With `noise` there is one output more, and each class is measured against it: the difference of two logits is the
-    two-way softmax of call and noise, and a softmax over the classes takes zero for the logit of noise.
-    """
+    """One to three layers a frame, and a rule (`POOLINGS`) by which the frames answer for the clip."""
 
     def __init__(
         self,
@@ -35,30 +31,25 @@ class PoolingHead(nn.Module):
         pooling: str = "attention",
         dropout: float = 0.2,
         layers: int = 1,
-        noise: bool = False,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise InputError(f"pooling cannot be {pooling!r}: it is one of {', '.join(POOLINGS)}.")
         if layers not in (1, 2, 3):
             raise InputError(f"head_layers cannot be {layers}: a head has 1, 2 or 3 layers.")
-        self.pooling, self.noise = pooling, noise
-        outputs = n_classes + noise
+        self.pooling = pooling
         self.hidden = nn.Sequential(*(Hidden(dim, dropout) for _ in range(layers - 1)))
         self.dropout = nn.Dropout(dropout)
-        self.classify = nn.Linear(dim, outputs)
+        self.classify = nn.Linear(dim, n_classes)
         if pooling in ("attention", "attention_max", "decision"):
-            self.attend = nn.Linear(dim, outputs, bias=False)  # the softmax over time cancels a bias
+            self.attend = nn.Linear(dim, n_classes, bias=False)  # the softmax over time cancels a bias
         if pooling == "gem":
-            self.exponent = nn.Parameter(torch.full((outputs,), 3.0))
+            self.exponent = nn.Parameter(torch.full((n_classes,), 3.0))
 
     def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         embeddings = self.dropout(self.hidden(embeddings))
         frames = self.classify(embeddings)
-        clip = self._pooled(embeddings, frames)
-        if self.noise:
-            clip, frames = (logits[..., :-1] - logits[..., -1:] for logits in (clip, frames))
-        return clip, frames
+        return self._pooled(embeddings, frames), frames
 
     def _pooled(self, embeddings: Tensor, frames: Tensor) -> Tensor:
         if self.pooling == "mean":
