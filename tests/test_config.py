@@ -38,7 +38,9 @@ def another(knob):
     if knob.type == "text":
         return knob.default + "x"
     if knob.type == "whole number":
-        return knob.default + (1 if knob.name == "deltas" else 4)
+        return knob.default + (1 if knob.name in ("deltas", "head_layers") else 4)
+    if knob.name == "speed":
+        return 2.0  # slower, and the default band would not fit
     return knob.default * 0.9 if knob.default else 0.125
 
 

@@ -302,3 +302,27 @@ def test_the_folder_of_a_store_may_be_a_variable(alone, monkeypatch):
     monkeypatch.setenv("MY_STORE", folder)
     knobs = config.resolve({"store_path": "$MY_STORE"})
     assert len(stages.split(knobs).clips) == len(parts.clips)
+
+
+def test_at_a_speed_the_knobs_are_those_of_what_the_network_hears_and_the_doctor_sees_the_recordings(here, tiny):
+    fast = {"window_seconds": 0.032, "hop_seconds": 0.004, "band_low_hz": 80.0, "band_high_hz": 7600.0,
+            "mel_break_hz": 800.0}  # fmt: skip
+    with pytest.raises(InputError, match=r"band_high_hz 7600 Hz lies above.*raise sample_rate or speed"):
+        config.resolve({**tiny, **fast})
+    knobs = config.resolve({**tiny, **fast, "speed": 8.0})
+    plain = config.resolve(tiny)  # the same window and band, in the recording's own seconds and Hz
+    found = stages.survey(knobs)
+    said = [[(f.code, f.what, f.mend) for f in stages.examine(k, found)] for k in (knobs, plain)]
+    assert said[0] == said[1]
+    detector, slow = (stages.fresh_detector(k, ["a"]) for k in (knobs, plain))
+    assert (detector.frames, detector.frame_seconds) == (slow.frames, slow.frame_seconds)
+
+
+def test_what_is_frozen_is_said_when_training_begins(here, tiny, capsys):
+    knobs = config.resolve({**tiny, "freeze": "all"})
+    parts = stages.split(knobs)
+    fitted = stages.fit(knobs, parts, progress=False)
+    assert "parameters learn" in capsys.readouterr().out
+    fresh = stages.fresh_detector(knobs, parts.classes)
+    for a, b in zip(fitted.detector.network.parameters(), fresh.network.parameters(), strict=True):
+        assert a.equal(b)

@@ -184,11 +184,17 @@ def _tell(opened: Store) -> None:
 
 @app.command()
 def models() -> None:
-    """The networks that can be trained. Example: whalelib models"""
+    """The networks that can be trained: size, what they expect, what they are. Example: whalelib models"""
     from whalelib import models as register
 
-    for name, says in register.names().items():
-        typer.echo(f"{name:12} {says}")
+    listed = register.listing()
+    name_width, expects_width = (
+        max(map(len, column)) for column in ([x.name for x in listed], [x.expects for x in listed])
+    )
+    for name, parameters, expects, says in listed:
+        size = "?" if parameters is None else f"{parameters:,}"
+        typer.echo(f"{name:{name_width}} {size:>12}  {expects:{expects_width}}  {says}")
+    typer.echo("Any other network of timm is a model too, as timm:NAME. Parameters are those of the default width.")
 
 
 @app.command()

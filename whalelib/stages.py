@@ -113,7 +113,7 @@ def case(config: Config, found: Survey) -> Case:
         listen_seconds=config.listen_seconds,
         copy_seconds=config.copy_seconds,
         known_copies=copies(config, found),
-        **{name: getattr(config, name) for name in _SEEN_BY_DOCTOR},
+        **_as_recorded(config),
     )
 
 
@@ -126,6 +126,14 @@ def copies(config: Config, found: Survey) -> likeness.Copies:
         copy_seconds=config.copy_seconds,
         folder=experiment.cache_root() / "copies",
     )
+
+
+def _as_recorded(config: Config) -> dict[str, Any]:
+    """The front end's knobs in the recording's own seconds and Hz; a speed has the network hear others."""
+    slower, lower = ("window_seconds", "hop_seconds"), ("band_low_hz", "band_high_hz", "mel_break_hz")
+    factor = dict.fromkeys(slower, config.speed) | dict.fromkeys(lower, 1 / config.speed)
+    values = {name: getattr(config, name) for name in _SEEN_BY_DOCTOR}
+    return {name: value * factor[name] if name in factor else value for name, value in values.items()}
 
 
 def split(config: Config, found: Survey | None = None) -> Split:
@@ -256,11 +264,18 @@ def fresh_detector(config: Config, classes: list[str]) -> Detector:
 def fit(config: Config, parts: Split, **also: Any) -> Fitted:
     """The trained detector; trained where it is missing, or trained on where it was interrupted."""
     from whalelib import pseudo
+    from whalelib.models import trainable_share
+
+    def fresh() -> Detector:
+        detector = fresh_detector(config, parts.classes)
+        if config.freeze or config.lora_rank:
+            print(trainable_share(detector))
+        return detector
 
     folder, cut = _place(config, "detector", parts), store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
     return pseudo.fit_in_rounds(
-        lambda: fresh_detector(config, parts.classes),
+        fresh,
         cut,
         folder,
         objective=section_of(config, "objective"),

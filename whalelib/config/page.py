@@ -150,10 +150,31 @@ class Augment:
 class Model:
     """The network behind the front end."""
 
-    model: str = _knob("small_cnn", "name of the network; `whalelib models` lists them")
-    width: int = _knob(32, "channels of the first layer; later ones are multiples", "channels", ge=4, multiple_of=4)
+    model: str = _knob("small_cnn", "name of the network; `whalelib models` lists them, and timm:NAME is any of timm's")
+    pretrained: str = _knob("", "its weights: a local file or folder, a name on the hub, or default; empty: none")
+    width: int = _knob(
+        32, "channels of the first layer, later ones being multiples; a transformer has six times as many", "channels",
+        ge=4, multiple_of=4,
+    )  # fmt: skip
+    depth: int = _knob(
+        0, "blocks or recurrent layers, where a network has some; 0: as many as is usual", "layers", ge=0
+    )
+    time_stride: int = _knob(
+        0, "frames of the picture to one answer, where that is free; 0: as is usual", "frames", ge=0
+    )
+    speed: float = _knob(1.0, "how much faster the network hears the sound: 8 makes 16 kHz of 2 kHz", gt=0, le=1000)
+    neck: Literal["none", "attention", "chrononet"] = _knob("none", "what stands between the network and its head")
+    head_layers: int = _knob(1, "layers of the head", "layers", ge=1, le=3)
     dropout: float = _knob(0.2, "share of the embedding that is dropped in training", ge=0, lt=1)
-    pooling: Literal["attention", "max", "mean"] = _knob("attention", "how frames become one answer for the clip")
+    pooling: Literal["attention", "attention_max", "decision", "gem", "max", "mean"] = _knob(
+        "attention", "how frames become one answer for the clip"
+    )
+    freeze: str = _knob("", "what of the network does not learn: all, or everything up to this layer; empty: nothing")
+    lora_rank: int = _knob(
+        0, "rank of the LoRA that learns in place of the network's attention; 0: none", "directions", ge=0
+    )
+    lora_alpha: float = _knob(16.0, "LoRA's change counts this much, divided by its rank", gt=0)
+    lora_dropout: float = _knob(0.0, "share of its input that LoRA does not see in training", ge=0, lt=1)
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -157,13 +157,14 @@ def _sentence(error: pydantic.ValidationError) -> str:
 
 def _check_together(config: Config, where: str) -> None:
     """What no single knob can be blamed for."""
-    nyquist = config.sample_rate / 2
+    nyquist = config.sample_rate * config.speed / 2  # of what the network hears
+    at_speed = f" at a speed of {config.speed:g}" if config.speed != 1 else ""
     has_band = config.front_end in ("mel", "linear", "mfcc", "mel+mfcc")  # the others bring their own
     rules = [
         (
             has_band and config.band_high_hz > nyquist,
             f"band_high_hz {config.band_high_hz:g} Hz lies above half the sample_rate ({nyquist:g} Hz): "
-            "lower it or raise sample_rate",
+            "lower it, or raise sample_rate or speed",
         ),
         (
             has_band and config.band_low_hz >= config.band_high_hz,
@@ -171,8 +172,8 @@ def _check_together(config: Config, where: str) -> None:
             "lower the first or raise the second",
         ),
         (
-            config.window_seconds > config.clip_seconds,
-            f"window_seconds {config.window_seconds:g} is longer than clip_seconds {config.clip_seconds:g}: "
+            config.window_seconds > config.clip_seconds / config.speed,
+            f"window_seconds {config.window_seconds:g} is longer than clip_seconds {config.clip_seconds:g}{at_speed}: "
             "a clip must hold at least one analysis window",
         ),
         (

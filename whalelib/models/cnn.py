@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whalelib.models.registry import Backbone, register
+from whalelib.models.registry import Backbone, Picture, register
 
 
 class Residual(nn.Module):
@@ -31,9 +31,9 @@ class SmallCNN(Backbone):
 
     stride = 4
 
-    def __init__(self, n_bands: int, width: int) -> None:
+    def __init__(self, channels: int, n_bands: int, width: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False)
+        self.stem = nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
         self.blocks = nn.Sequential(
             Residual(width, width, (2, 1)), Residual(width, 2 * width, (2, 2)), Residual(2 * width, 2 * width, (2, 1))
@@ -51,6 +51,7 @@ class SmallCNN(Backbone):
 
 
 @register
-def small_cnn(n_bands: int, width: int) -> Backbone:
+def small_cnn(picture: Picture, width: int = 32) -> Backbone:
     """Residual CNN on a log-mel picture; seconds to train on a CPU, the default."""
-    return SmallCNN(n_bands, width).to(memory_format=torch.channels_last)  # half the time of the default layout
+    network = SmallCNN(picture.channels, picture.bands, width)
+    return network.to(memory_format=torch.channels_last)  # half the time of the default layout
