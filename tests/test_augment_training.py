@@ -12,6 +12,7 @@ from refusal import refused
 from whalelib import clips, config, stages, train
 from whalelib.augment import AUGMENTATIONS, Augmenter
 from whalelib.clips import CELL_SECONDS
+from whalelib.losses import LOSSES, Objective, mean
 from whalelib.models import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -68,7 +69,8 @@ def test_inference_is_never_augmented(small_store, small_fit, tmp_path):
     """Neither clips that are predicted nor those that choose the epoch are changed, whatever the list."""
     every = [f"{name} p=1" for name in AUGMENTATIONS if name != "background"]
     arguments = train.TrainingArguments(str(tmp_path), report_to=[])
-    trainer = train.DetectorTrainer(model=copy.deepcopy(small_fit.detector), args=arguments)
+    detector = copy.deepcopy(small_fit.detector)
+    trainer = train.DetectorTrainer(model=detector, args=arguments, objective=Objective(len(small_store.classes)))
     batch = train.ClipBatches(small_store, "validation").__getitems__(list(range(8)))
     plain = trainer.prediction_step(trainer.model.eval(), batch, False)
     trainer.augmenter = augmenter_of(small_store, every)
@@ -92,7 +94,7 @@ def test_eight_clips_are_learnt_by_heart_under_augmentation(small_store):
     losses = []
     for step in range(60):
         new, later = augmenter(batch, step)
-        loss = train.masked_bce(detector(new["waveform"], later).clip, new["targets"], new["weight"])
+        loss = mean(LOSSES["bce"](detector(new["waveform"], later).clip, new["targets"]), new["weight"])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
