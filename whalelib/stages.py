@@ -241,7 +241,8 @@ def front_end(config: Config, prepared: Store) -> FrontEnd:
     """The front end that the knobs describe, knowing what it needs to know of the training clips."""
     from whalelib import features, train
 
-    made = features.build(config.sample_rate, config.clip_seconds, **section_of(config, "features"))
+    heard = round(config.sample_rate * config.speed), config.clip_seconds / config.speed
+    made = features.build(*heard, **section_of(config, "features"))
     made.fit(train.sample_of(prepared))
     return made
 

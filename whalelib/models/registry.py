@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -114,7 +114,7 @@ def find(name: str) -> Entry:
         return _ENTRIES[name]
     family, colon, rest = name.partition(":")
     if colon and family in _FAMILIES:
-        return replace(_FAMILIES[family](rest), name=name)
+        return _FAMILIES[family](rest)
     near = difflib.get_close_matches(name, _ENTRIES, n=1)
     raise InputError(
         f"there is no model {name!r}{f'; did you mean {near[0]!r}?' if near else ':'} `whalelib models` lists "
