@@ -363,6 +363,19 @@ def test_the_exported_form_equals_the_fast_one(kind, monkeypatch):
     torch.testing.assert_close(module(waveform), expected, atol=2e-3, rtol=1e-3)
 
 
+@EVERY_KIND
+def test_onnx_runs_it_the_same_for_any_number_of_clips(kind):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    module, waveform = of_kind(kind)
+    clips = torch.export.Dim("clips", min=1, max=1024)
+    exported = torch.onnx.export(module, (waveform,), dynamo=True, dynamic_shapes=({0: clips},), verbose=False)
+    session = onnxruntime.InferenceSession(exported.model_proto.SerializeToString())
+    for sound in (waveform, waveform[1:2]):
+        found = session.run(None, {session.get_inputs()[0].name: sound.numpy()})[0]
+        np.testing.assert_allclose(found, module(sound), atol=1e-3)
+
+
 @pytest.mark.parametrize("cut", [1, 63, 64, 65, 150])
 def test_two_halves_streamed_equal_the_whole(cut):
     module = PCEN(8, 30.0)

@@ -13,11 +13,11 @@ from whalelib.errors import InputError
 
 # Power below this (-100 dB re full scale) counts as silence; 16-bit quantisation noise lies above it.
 FLOOR = 1e-10
-# Framed samples that a processor transforms at once: they and their spectra stay in its second-level cache.
-_BLOCK_SAMPLES = 1 << 18
+# Framed samples that a processor transforms at once: fewer would wait for its threads, more for its memory.
+_BLOCK_SAMPLES = 1 << 19
 # Filters that are multiplied at once. Neighbours share most of their bins, far ones none: a product of all of them
 # with the whole spectrum would multiply zeros.
-_FILTERS_AT_ONCE = 8
+_FILTERS_AT_ONCE = 16
 
 
 def same(x: Tensor) -> Tensor:
