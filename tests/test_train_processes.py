@@ -31,9 +31,9 @@ def one_of_two(store_folder, folder):
     store, gathered = few(clips.open_store(store_folder)), []
     report = metrics.clip_report
 
-    def looked(targets, scores, classes, *more):
+    def looked(targets, scores, classes, **more):
         gathered.append(len(scores))
-        return report(targets, scores, classes, *more)
+        return report(targets, scores, classes, **more)
 
     metrics.clip_report = looked
     written, write = [], Path.write_text

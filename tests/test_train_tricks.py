@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from whalelib import train
+from whalelib import metrics, train
 from whalelib.errors import InputError
 from whalelib.models import build
 from whalelib.train import averaging, checkpoints, recomputing
@@ -244,8 +244,6 @@ def test_the_running_mean_is_what_is_judged_and_kept(clips, tmp_path):
 
 
 def reproduces_its_score(fitted, store):
-    from whalelib import metrics
-
     scores = train.predict_clips(fitted.detector, store, "validation")
     report = metrics.clip_report(store.table("validation")[store.classes].to_numpy(), scores, store.classes)
     best = fitted.history.set_index("epoch").loc[fitted.best_epoch]
@@ -288,7 +286,7 @@ def losing_patience(monkeypatch, scores):
     """Validation figures as the test has them, whatever the detector says."""
     told = iter(scores)
     monkeypatch.setattr(
-        train.fitting, "_clip_metrics", lambda *_: lambda _: {**dict.fromkeys(("ap", "auc", "f1", "loss"), next(told))}
+        train.fitting, "_clip_metrics", lambda *_: lambda _: {**dict.fromkeys(("loss", *metrics.MEASURES), next(told))}
     )
 
 
