@@ -75,6 +75,7 @@ def test_inference_is_never_augmented(small_store, small_fit, tmp_path):
         model=copy.deepcopy(small_fit.detector),
         args=recipe.arguments(tmp_path, progress=False),
         train_dataset=clips,
+        eval_dataset=clips,
     )
     batch = clips.__getitems__(list(range(8)))
     plain = trainer.prediction_step(trainer.model.eval(), batch, False)[1:]
