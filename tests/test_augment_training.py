@@ -68,15 +68,22 @@ def test_an_empty_list_is_no_augmentation(small_store, tmp_path):
 def test_inference_is_never_augmented(small_store, small_fit, tmp_path):
     """Neither clips that are predicted nor those that choose the epoch are changed, whatever the list."""
     every = [f"{name} p=1" for name in AUGMENTATIONS if name != "background"]
-    arguments = train.TrainingArguments(str(tmp_path), report_to=[])
-    detector = copy.deepcopy(small_fit.detector)
-    trainer = train.DetectorTrainer(model=detector, args=arguments, objective=Objective(len(small_store.classes)))
-    batch = train.ClipBatches(small_store, "validation").__getitems__(list(range(8)))
-    plain = trainer.prediction_step(trainer.model.eval(), batch, False)
+    recipe, clips = train.Recipe(), train.ClipBatches(small_store, "validation")
+    trainer = train.DetectorTrainer(
+        recipe=recipe,
+        objective=Objective(len(small_store.classes)),
+        model=copy.deepcopy(small_fit.detector),
+        args=recipe.arguments(tmp_path, progress=False),
+        train_dataset=clips,
+        eval_dataset=clips,
+    )
+    batch = clips.__getitems__(list(range(8)))
+    plain = trainer.prediction_step(trainer.model.eval(), batch, False)[1:]
+    loss = trainer.compute_loss(trainer.model, batch).item()
     trainer.augmenter = augmenter_of(small_store, every)
-    for one, other in zip(trainer.prediction_step(trainer.model, batch, False), plain, strict=True):
+    for one, other in zip(trainer.prediction_step(trainer.model, batch, False)[1:], plain, strict=True):
         assert torch.equal(torch.nan_to_num(one, 9), torch.nan_to_num(other, 9))
-    assert trainer.compute_loss(trainer.model, batch).item() == pytest.approx(plain[0].item())
+    assert trainer.compute_loss(trainer.model, batch).item() == loss == pytest.approx(trainer.judged_loss())
     trainer.model.train()
     trainer.model.head.dropout.p = 0.0
     losses = [trainer.compute_loss(trainer.model, batch).item() for _ in range(2)]

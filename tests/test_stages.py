@@ -35,6 +35,7 @@ TAKES_KNOBS = [
     likeness.near_equal,
     features.Spectrogram,
     models.Detector,
+    train.Recipe,
     train.fit,
     losses.Objective,
     samplers.sampler,
@@ -326,3 +327,19 @@ def test_what_is_frozen_is_said_when_training_begins(here, tiny, capsys):
     fresh = stages.fresh_detector(knobs, parts.classes)
     for a, b in zip(fitted.detector.network.parameters(), fresh.network.parameters(), strict=True):
         assert a.equal(b)
+
+
+def test_what_a_card_is_told_is_that_of_the_run(here, tiny):
+    from whalelib import experiment
+
+    knobs = config.resolve({**tiny, "n_mels": 32})
+    parts = stages.split(knobs)
+    experiment.record(here / "run", "train", knobs, test_ap=0.75, left_out=["a file"])
+    experiment.record(here / "run", "postprocess", knobs, false_per_hour=2.0)
+    told = stages.facts(knobs, parts, here / "run")
+    assert told["values"] == {"test_ap": 0.75, "false_per_hour": 2.0}
+    assert told["band"] == (knobs.band_low_hz, knobs.band_high_hz)
+    assert told["features"]["n_mels"] == 32
+    groups = [group for fold in told["folds"].values() for group in fold["groups"]]
+    assert sorted(groups) == sorted(set(parts.survey.recordings["group"]))  # each day in one fold
+    assert sum(fold["recordings"] for fold in told["folds"].values()) == len(parts.survey.recordings)

@@ -10,11 +10,11 @@ import whalelib
 ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment"}
+LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking"}
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
 ABOVE_THOSE = {"train", "predict", "pseudo"}
-BESIDE = {"experiment", "ledger"}
+BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli may import one of them, demo
 
 # What each room may import. A package is one room, and inside it modules import each other freely.

@@ -97,7 +97,7 @@ def test_a_killed_training_goes_on_and_ends_where_an_unbroken_one_does(
 ):
     code = "import sys, test_train; test_train.train_and_die(*sys.argv[1:])"
     command = [sys.executable, "-c", code, death.__name__, str(small_store.folder), str(tmp_path / "fit")]
-    here = {**os.environ, "PYTHONPATH": str(Path(train.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    here = {**os.environ, "PYTHONPATH": str(Path(train.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     child = subprocess.run(command, cwd=Path(__file__).parent, env=here, capture_output=True, text=True)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert list((tmp_path / "fit" / "checkpoints").glob("checkpoint-*"))
@@ -136,7 +136,7 @@ def test_without_a_bar_an_epoch_is_one_line(small_store, tmp_path, capsys):
 
 def test_a_finished_training_is_loaded_and_not_repeated(small_store, tmp_path, monkeypatch):
     first = fit(small_store, tmp_path / "fit", epochs=1)
-    monkeypatch.setattr(train, "DetectorTrainer", None)  # a second training would need it
+    monkeypatch.setattr(train.fitting, "DetectorTrainer", None)  # a second training would need it
     second = fit(small_store, tmp_path / "fit", epochs=1)
     pd.testing.assert_frame_equal(second.history, first.history)
     assert (second.best_epoch, second.seconds) == (first.best_epoch, first.seconds)
@@ -237,7 +237,7 @@ def test_in_a_notebook_the_table_shows_the_means(tmp_path):
     from transformers import TrainerControl, TrainerState, TrainingArguments
     from transformers.utils.notebook import NotebookTrainingTracker
 
-    table = train._table_of_means()
+    table = train.following.table_of_means()
     table.training_tracker = NotebookTrainingTracker(2, ["Epoch", "Training Loss", "Validation Loss"])
     found = {"eval_loss": 1.0, "eval_ap": 0.5, "eval_ap_low": 0.4, "eval_ap/fin_whale": 0.6}
     arguments = TrainingArguments(output_dir=str(tmp_path), eval_strategy="epoch", report_to=[])

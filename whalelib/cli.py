@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whalelib import config as knobs
-from whalelib import experiment, ledger
+from whalelib import experiment, ledger, tracking
 from whalelib.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run(
     stages = experiment.parse_stages([stage])
     name = ",".join(f"{k}={v}" for k, v in given.items()) or "plain"
     folder = experiment.home() / "experiments" / "runs" / (config.stem if config else "base") / name.replace("/", "_")
-    experiment.run_stages(resolved, stages, folder, again)
+    experiment.run_stages(resolved, stages, folder, again, around=tracking.notebook)
     for sentence in experiment.left_out(folder, stages):
         typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
     typer.echo(f"The executed notebooks are in {_near(folder)}.")
@@ -53,7 +54,7 @@ def grid(
 ) -> None:
     """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml"""
     asked = experiment.load_experiment(file)
-    done = experiment.run_grid(asked, retry)
+    done = experiment.run_grid(asked, retry, functools.partial(tracking.notebook, grid=asked.name))
     failed = [r for r in done if r.result and r.result["status"] == "failed"]
     typer.echo(f"{len(done) - len(failed)} of {len(done)} runs are done; they are in {_near(asked.folder)}.")
     for sentence in dict.fromkeys(s for r in done for s in (r.result or {}).get("left_out", [])):
@@ -180,6 +181,40 @@ def _tell(opened: Store) -> None:
     counts = ", ".join(f"{count:,} {fold}" for fold, count in about["clips"].items())
     typer.echo(f"{_near(opened.folder)}: {counts} clips of {opened.clip_seconds:g} s at {opened.sample_rate} Hz")
     typer.echo(f"classes: {', '.join(opened.classes)}; made by whalelib {about['versions']['whalelib']}")
+
+
+@app.command()
+def fit(overrides: Overrides = None, config: ConfigFile = None) -> None:
+    """Train without a notebook, by several processes too. Example: torchrun --nproc-per-node 2 -m whalelib.cli fit"""
+    from whalelib import stages, train
+
+    values = {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or [])}
+    resolved = knobs.resolve(values, where=str(config or "the command line"))
+    ranks = train.processes()
+    with ranks.main_process_first():
+        parts = stages.split(resolved)
+    fitted = stages.fit(resolved, parts, progress=False)
+    if ranks.is_main_process:
+        typer.echo(f"Epoch {fitted.best_epoch} is kept; `whalelib run train` with the same knobs shows it.")
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="the folder of a run, as in experiments/runs/base/plain")],
+    licence: Annotated[str, typer.Option(help="under which it is passed on, as in cc-by-4.0")],
+    to: Annotated[str, typer.Option(help="a repository of the hub, as someone/whales; else a folder in the run")] = "",
+    public: Annotated[bool, typer.Option("--public", help="may everybody see the repository?")] = False,
+) -> None:
+    """A trained detector with its card. Example: whalelib publish experiments/demo/seed=0 --licence cc-by-4.0"""
+    from whalelib import card, stages
+
+    resolved = knobs.resolve(knobs.read_yaml(run / "config.yaml"), where=str(run / "config.yaml"))
+    parts = stages.split(resolved)
+    detector, facts = stages.trained(resolved, parts).detector, stages.facts(resolved, parts, run)
+    if to:
+        typer.echo(f"Pushed to {card.push(detector, to, facts, licence, private=not public)}.")
+    else:
+        typer.echo(f"The detector and its card are in {_near(card.save(detector, run / 'published', facts, licence))}.")
 
 
 @app.command()

@@ -6,6 +6,7 @@ A run's folder holds its executed notebooks, `config.yaml`, one JSON file a stag
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -13,7 +14,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,6 +34,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "inference": ("04_inference", "scores"),
     "postprocess": ("05_postprocess", "detections"),
 }
+Around = Callable[[str, Mapping[str, Any], Path], contextlib.AbstractContextManager]
 EXPERIMENT_KEYS = ("title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note")
 
 
@@ -154,8 +156,24 @@ def parse_stages(words: Sequence[str]) -> list[str]:
     return [stage for stage in STAGES if stage in words]
 
 
-def run_stages(config: Config, stages: Sequence[str], folder: Path, again: bool = False, progress: bool = True) -> None:
-    """Execute the notebooks of these stages into `folder`; a stage finished with the same signature is skipped."""
+def unwatched(stage: str, knobs: Mapping[str, Any], folder: Path) -> contextlib.AbstractContextManager:
+    """What is entered around each notebook's execution, where nobody watches: nothing."""
+    return contextlib.nullcontext()
+
+
+def run_stages(
+    config: Config,
+    stages: Sequence[str],
+    folder: Path,
+    again: bool = False,
+    progress: bool = True,
+    around: Around = unwatched,
+) -> None:
+    """Execute the notebooks of these stages into `folder`; a stage finished with the same signature is skipped.
+
+    `around(stage, knobs, folder)` is entered around each execution: there a tracking server is told of it, of which
+    this room knows nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "config.yaml", yaml.safe_dump(config.flat(), sort_keys=False))
     for stage in stages:
@@ -164,13 +182,20 @@ def run_stages(config: Config, stages: Sequence[str], folder: Path, again: bool 
         if done and done["signature"] == stage_signature(config, stage) and not again:
             continue
         (folder / f"{stage}.json").unlink(missing_ok=True)
-        _execute(notebook_path(stage), folder / f"{notebook}.ipynb", config, folder, progress)
+        with around(stage, config.flat(), folder):
+            _execute(notebook_path(stage), folder / f"{notebook}.ipynb", config, folder, progress)
 
 
 def left_out(folder: Path, stages: Sequence[str]) -> list[str]:
     """What these stages of a run could not use, a sentence each; said again at the end, where it is read."""
     said = [(_read_json(folder / f"{stage}.json") or {}).get("values", {}).get("left_out", []) for stage in stages]
     return list(dict.fromkeys(sentence for sentences in said for sentence in sentences))
+
+
+def recorded(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> dict[str, Any]:
+    """The figures that the notebooks of these stages have left in a run's folder."""
+    said = [(_read_json(folder / f"{stage}.json") or {}).get("values", {}) for stage in stages]
+    return {name: value for values in said for name, value in values.items() if name != "left_out"}
 
 
 def _execute(notebook: Path, target: Path, config: Config, folder: Path, progress: bool) -> None:
@@ -274,7 +299,7 @@ def runs(experiment: Experiment) -> list[Run]:
     ]
 
 
-def run_grid(experiment: Experiment, retry: bool = False) -> list[Run]:
+def run_grid(experiment: Experiment, retry: bool = False, around: Around = unwatched) -> list[Run]:
     """Do every run that is not done. A failed run does not stop the others; it is tried again only with `retry`."""
     planned = runs(experiment)
     for number, run in enumerate(planned, 1):
@@ -282,11 +307,11 @@ def run_grid(experiment: Experiment, retry: bool = False) -> list[Run]:
         if status == "done" or (status == "failed" and not retry):
             continue
         print(f"[{number}/{len(planned)}] {experiment.name}: {run.label}", flush=True)
-        run_one(run)
+        run_one(run, around)
     return planned
 
 
-def run_one(run: Run) -> dict[str, Any]:
+def run_one(run: Run, around: Around = unwatched) -> dict[str, Any]:
     """All stages of one run; writes and returns its result, finished or failed."""
     begin = time.perf_counter()
     stages = run.experiment.stages
@@ -294,14 +319,9 @@ def run_one(run: Run) -> dict[str, Any]:
     (run.folder / "failure.txt").unlink(missing_ok=True)
     result: dict[str, Any] = {"case": run.case, "seed": run.seed, "signature": run.signature, "whalelib": __version__}
     try:
-        run_stages(run.config, stages, run.folder)
+        run_stages(run.config, stages, run.folder, around=around)
         result["left_out"] = left_out(run.folder, stages)
-        result["values"] = {
-            name: value
-            for stage in stages
-            for name, value in (_read_json(run.folder / f"{stage}.json") or {}).get("values", {}).items()
-            if name != "left_out"
-        }
+        result["values"] = recorded(run.folder, stages)
         result["status"] = "done"
     except Exception as error:  # one broken run must not end a grid of a hundred
         _write(run.folder / "failure.txt", traceback.format_exc())  # the cell's own traceback is in its notebook

@@ -264,7 +264,7 @@ def fresh_detector(config: Config, classes: list[str]) -> Detector:
 
 def fit(config: Config, parts: Split, **also: Any) -> Fitted:
     """The trained detector; trained where it is missing, or trained on where it was interrupted."""
-    from whalelib import pseudo
+    from whalelib import pseudo, train
     from whalelib.models import trainable_share
 
     def fresh() -> Detector:
@@ -273,7 +273,9 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             print(trainable_share(detector))
         return detector
 
-    folder, cut = _place(config, "detector", parts), store(config, parts)
+    folder = _place(config, "detector", parts)
+    with train.processes().main_process_first():
+        cut = store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
     return pseudo.fit_in_rounds(
         fresh,
@@ -283,6 +285,7 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
         sampling=section_of(config, "sampling"),
         **section_of(config, "pseudo"),
         **section_of(config, "train"),
+        **section_of(config, "tracking"),
         **also,
     )
 
@@ -330,6 +333,24 @@ def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
     cut = store(config, parts)
     scores = train.predict_clips(trained(config, parts).detector, cut, fold)
     return ensembles.held_out(cut.table(fold), scores, cut.classes)
+
+
+def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any]:
+    """What a card says of a detector: its data, its front end, its training, and what its run measured."""
+    folds = {}
+    for fold in ("train", "validation", "test"):
+        recordings = parts.recordings(fold)
+        groups = sorted(recordings["group"].unique())
+        folds[fold] = {"recordings": len(recordings), "hours": parts.hours(fold), "groups": groups}
+    return {
+        "source": config.source,
+        "exhaustive": parts.survey.exhaustive,
+        "folds": folds,
+        "band": (config.band_low_hz, config.band_high_hz),
+        "features": section_of(config, "features"),
+        "training": section_of(config, "train", without=("keep_at", "workers")),
+        "values": experiment.recorded(Path(run_folder)),
+    }
 
 
 def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:

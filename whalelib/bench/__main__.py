@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import augmenting, pictures, scanning, storing
+from whalelib.bench import augmenting, pictures, scanning, storing, training
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "augment": augmenting.augment_cost,
@@ -17,12 +17,15 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "copies": storing.copies_speed,
     "store_memory": storing.store_memory,
     "store_reading": storing.store_reading,
+    "training": training.training,
 }
 # Parts of benchmarks that run in a process of their own and print their figures for it.
 PROCESSES: dict[str, Callable[[Path], tuple[float, ...]]] = {
     "_scan": scanning.scan_cost,
     "_store": storing.store_cost,
     "_read": storing.reading_speed,
+    "_epochs": training.epoch_cost,
+    "_batches": training.batch_cost,
 }
 
 

@@ -102,7 +102,7 @@ def store_memory(folder: Path) -> None:
 def store_cost(folder: Path) -> tuple[float, float]:
     """Seconds and peak memory of storing as many thousand clips as the folder's name says."""
     begin = time.perf_counter()
-    _synthetic_store(folder, 1000 * int(folder.name))
+    synthetic_store(folder, 1000 * int(folder.name))
     return time.perf_counter() - begin, peak_mib()
 
 
@@ -117,7 +117,7 @@ def reading_speed(folder: Path) -> tuple[float, float]:
     """Clips a second through `Store.batch`, best of three epochs, and through `datasets` alone."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    store = _synthetic_store(folder, 20_000)
+    store = synthetic_store(folder, 20_000)
     n = len(store.folds["train"])
     order = np.random.default_rng(0).permutation(n)
     batches = [order[first : first + 64] for first in range(0, n, 64)]
@@ -134,7 +134,7 @@ def reading_speed(folder: Path) -> tuple[float, float]:
     return n / best, 32 * 64 / (time.perf_counter() - begin)
 
 
-def _synthetic_store(folder: Path, how_many: int) -> Store:
+def synthetic_store(folder: Path, how_many: int) -> Store:
     """A store of clips from anywhere in ten hours of noise, one call a minute."""
     from whalelib import clips, tables
 

@@ -186,8 +186,39 @@ class Train:
     batch_size: int = _knob(64, "clips in one step", "clips", ge=1)
     learning_rate: float = _knob(3e-3, "peak step size of AdamW", gt=0)
     weight_decay: float = _knob(0.02, "AdamW's pull towards zero", ge=0)
-    warmup_share: float = _knob(0.1, "share of the steps in which the step size rises", ge=0, le=1)
+    warmup_share: float = _knob(0.1, "share of the steps in which the step size rises", ge=0, lt=1)
+    schedule: Literal["cosine", "cosine_restarts", "one_cycle", "linear", "constant"] = _knob(
+        "cosine", "how the step size goes on after its rise"
+    )
+    cycles: int = _knob(2, "cosine_restarts: how often the step size falls from its peak to zero", "falls", ge=1)
+    clip_gradient: float = _knob(1.0, "a longer gradient is shortened to this length; 0 leaves it", ge=0)
+    precision: Literal["float32", "bf16", "fp16"] = _knob(
+        "float32", "what the network computes in; the front end always in float32; fp16 needs a GPU"
+    )
+    accumulation: int = _knob(1, "parts in which a step's clips are computed: more parts, less memory", "parts", ge=1)
+    recompute: bool = _knob(False, "are activations computed again for the gradient? Less memory, more time")
+    compiled: bool = _knob(False, "is the network compiled? It costs a minute and pays on long trainings", signed=False)
+    ema: float = _knob(0.0, "weights are judged and kept as a running mean with this decay; 0: as they are", ge=0, lt=1)
+    average: Literal["none", "best", "last"] = _knob("none", "are the weights of several epochs averaged at the end?")
+    averaged: int = _knob(3, "how many epochs' weights are averaged", "epochs", ge=2)
+    choose_by: Literal["ap", "auc", "f1", "accuracy", "padded_ap", "lwlrap", "loss"] = _knob(
+        "ap", "the validation figure by which an epoch is kept"
+    )
+    patience: int = _knob(0, "stop after so many epochs without a better one; 0: never", "epochs", ge=0)
     workers: int = _knob(0, "processes that read clips", "processes", signed=False, ge=0)
+    save_every: int = _knob(0, "a checkpoint each so many steps too; 0: one an epoch", "steps", signed=False, ge=0)
+    keep_at: str = _knob(
+        "", "a place that outlives the session (folder, s3://, gs://, hf://) for copies of checkpoints", signed=False
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Tracking:
+    """Where runs are written to as they happen, beside their folders. None of it changes a result."""
+
+    mlflow_server: str = _knob("", "address of an mlflow server, as http://127.0.0.1:5000; empty: none", signed=False)
+    mlflow_experiment: str = _knob("whalelib", "the mlflow experiment that runs are logged to", signed=False)
+    tensorboard: bool = _knob(False, "are curves written for tensorboard, beside the detector?", signed=False)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -256,7 +287,8 @@ class Post:
 
 SECTIONS: dict[str, type] = {
     "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
-    "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo, "scan": Scan, "post": Post,
+    "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo,
+    "tracking": Tracking, "scan": Scan, "post": Post,
 }  # fmt: skip
 
 # What each product of the pipeline depends on. A product's signature hashes exactly these sections.

@@ -25,6 +25,7 @@ from whalelib.config.page import (
     Reading,
     Sampling,
     Scan,
+    Tracking,
     Train,
 )
 from whalelib.errors import InputError, needs_extra, suggestion
@@ -57,6 +58,7 @@ class Config:
     objective: Objective
     sampling: Sampling
     pseudo: Pseudo
+    tracking: Tracking
     scan: Scan
     post: Post
 
