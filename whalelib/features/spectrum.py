@@ -97,7 +97,7 @@ class BandPower(nn.Module):
     def _power(self, framed: Tensor, groups: list[tuple[int, int, int, int]]) -> Tensor:
         clips, frames, _ = framed.shape
         spectrum = torch.fft.rfft(self.prepare(framed) * self.window, n=self.n_fft)
-        squares = torch.view_as_real(spectrum)[:, :, self.first_bin : self.last_bin].square()
+        squares = torch.view_as_real(spectrum)[:, :, self.first_bin : self.last_bin].square_()
         across = squares.reshape(clips * frames, -1).T
         bands = [self.filters[2 * low : 2 * high, a:b].T @ across[2 * low : 2 * high] for a, b, low, high in groups]
         power = bands[0] if len(bands) == 1 else torch.cat(bands)
