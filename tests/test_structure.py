@@ -27,7 +27,9 @@ ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors"})),
     # The one place that unpacks a configuration into the arguments of all the others.
     "stages": frozenset(LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
-    **dict.fromkeys(TOP, frozenset(LOWER | {"stages"})),
+    # Beside it: the runs of a cross-validation, taken together.
+    "crossing": frozenset({"config", "ensembles", "experiment", "stages"}),
+    **dict.fromkeys(TOP, frozenset(LOWER | {"stages", "crossing"})),
 }
 ROOMS["features"] |= {"filters"}
 ROOMS["synth"] |= {"formats"}

@@ -56,6 +56,10 @@ def grid(
     asked = experiment.load_experiment(file)
     done = experiment.run_grid(asked, retry, functools.partial(tracking.notebook, grid=asked.name))
     failed = [r for r in done if r.result and r.result["status"] == "failed"]
+    if "validation_fold" in asked.grid:
+        from whalelib import crossing
+
+        crossing.judge_folds(asked)
     typer.echo(f"{len(done) - len(failed)} of {len(done)} runs are done; they are in {_near(asked.folder)}.")
     for sentence in dict.fromkeys(s for r in done for s in (r.result or {}).get("left_out", [])):
         typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)

@@ -35,6 +35,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "postprocess": ("05_postprocess", "detections"),
 }
 Around = Callable[[str, Mapping[str, Any], Path], contextlib.AbstractContextManager]
+FOLDS = "folds.csv"  # beside the runs of a cross-validation: the held-out clips of all folds judged together
 EXPERIMENT_KEYS = ("title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note")
 
 

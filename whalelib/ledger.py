@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from whalelib.experiment import STAGES, Experiment, Run, experiments, runs
+from whalelib.experiment import FOLDS, STAGES, Experiment, Run, experiments, runs
 
 HEAD = """# Experiment log
 
@@ -107,6 +108,7 @@ def render_one(experiment: Experiment, home: Path) -> tuple[str, str] | None:
     lines += [f"**Expected:** {experiment.expectation}", ""]
     lines += [*rows, ""] if rows else []
     lines += [" ".join(sentences), ""] if sentences else []
+    lines += _folds(experiment)
     stale = [run for run in done if not run.fresh]
     if stale:
         lines += [f"**Stale:** {len(stale)} of these runs were made with other knobs than the ones now.", ""]
@@ -152,6 +154,25 @@ def _table(experiment: Experiment, done: list[Run]) -> tuple[list[str], list[str
         seconds = [float(r.result["seconds"]) for r in cases[name] if r.result]
         rows.append(f"| {' | '.join([*cells, f'{sum(seconds) / len(seconds) / 60:.1f}'])} |")
     return rows, sentences, matters
+
+
+def _folds(experiment: Experiment) -> list[str]:
+    """The table of a cross-validation: all clips, each judged by the detector that had not heard it."""
+    path = experiment.folder / FOLDS
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    measures = [name for name in table[0] if f"{name}_low" in table[0]]
+    head = ["case", "seed", "folds", "clips", *measures]
+    rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in table:
+        spans = [
+            f"{float(row[m]):.4f} ({float(row[m + '_low']):.4f} to {float(row[m + '_high']):.4f})" for m in measures
+        ]
+        rows.append(f"| {' | '.join([*(row[name] for name in head[:4]), *spans])} |")
+    says = "All held-out clips judged together, 95 % intervals by drawing groups:"
+    return [says, "", *rows, ""]
 
 
 def _values(run: Run) -> dict[str, float]:
