@@ -54,6 +54,25 @@ def same(a, b, **close):
         np.testing.assert_allclose(found, expected, err_msg=name, **(close or {"rtol": 0, "atol": 0}))
 
 
+# Step sizes
+
+
+def test_each_layer_steps_a_share_as_far_as_the_layer_above_it(clips, tmp_path):
+    """AdamW's first step is as long as its step size, whatever the gradient."""
+    before = build(classes=clips.classes, width=4).state_dict()
+    once = {"epochs": 1, "batch_size": 40, "schedule": "constant", "warmup_share": 0.0, "weight_decay": 0.0}
+    one = fit(clips, tmp_path / "a", layer_decay=0.5, clip_gradient=0.0, learning_rate=0.01, **once)
+    after = one.detector.state_dict()
+    far = {
+        layer: max(float((after[name] - before[name]).abs().max()) for name in before if name.startswith(layer))
+        for layer in ("head.classify", "network.project.weight", "network.stem.weight")
+    }
+    head, project, stem = far.values()
+    assert head == pytest.approx(0.01, rel=1e-3)
+    assert project == pytest.approx(0.005, rel=1e-3)
+    assert stem < project / 4
+
+
 # Steps in parts
 
 

@@ -186,6 +186,7 @@ class Train:
     batch_size: int = _knob(64, "clips in one step", "clips", ge=1)
     learning_rate: float = _knob(3e-3, "peak step size of AdamW", gt=0)
     weight_decay: float = _knob(0.02, "AdamW's pull towards zero", ge=0)
+    layer_decay: float = _knob(1.0, "each layer's step size as a share of that of the layer above it", gt=0, le=1)
     warmup_share: float = _knob(0.1, "share of the steps in which the step size rises", ge=0, lt=1)
     schedule: Literal["cosine", "cosine_restarts", "one_cycle", "linear", "constant"] = _knob(
         "cosine", "how the step size goes on after its rise"

@@ -23,6 +23,7 @@ class Recipe:
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
+    layer_decay: float = 1.0
     warmup_share: float = 0.1
     schedule: str = "cosine"
     cycles: int = 2

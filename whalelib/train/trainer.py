@@ -16,7 +16,7 @@ from transformers import Trainer
 from whalelib.augment import Augmenter
 from whalelib.clips import UNKNOWN
 from whalelib.losses import Objective
-from whalelib.models import Detector
+from whalelib.models import Detector, parameter_groups
 from whalelib.train.averaging import RunningMean
 from whalelib.train.batches import Shares, loader
 from whalelib.train.recipe import Recipe
@@ -68,6 +68,15 @@ class DetectorTrainer(Trainer):
         return self.args.process_index, self.args.world_size
 
     # What is learnt
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The Trainer's AdamW, with a step size for each layer where `layer_decay` asks for them."""
+        if self.recipe.layer_decay < 1 and self.optimizer is None:
+            optimizer, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            step_size, pull = self.args.learning_rate, self.args.weight_decay
+            groups = parameter_groups(self._detector(self.model), step_size, pull, self.recipe.layer_decay)
+            self.optimizer = optimizer(groups, **options)
+        return super().create_optimizer(model)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
