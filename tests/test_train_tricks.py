@@ -344,6 +344,7 @@ WAYS = {
     "within an epoch": {"save_every": 2, "ema": 0.9, "schedule": "cosine_restarts", "accumulation": 2},
     "mean of epochs": {"average": "best", "averaged": 2},
     "low precision": {"precision": "bf16", "recompute": True},
+    "layers": {"layer_decay": 0.5},
 }
 
 

@@ -83,12 +83,16 @@ def boxes(ax: Axes, events: pd.DataFrame, colour: dict[str, str], legend: bool =
         ax.legend(handles=handles, ncols=columns, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
-def pictures(axes: Sequence[Axes], images: np.ndarray, titles: Sequence[str], seconds: float) -> None:
-    """Front-end pictures [n, bands, frames] side by side."""
+def pictures(
+    axes: Sequence[Axes], images: Sequence[np.ndarray] | np.ndarray, titles: Sequence[str], seconds: float
+) -> None:
+    """Front-end pictures [bands, frames] side by side; each says its bands where they differ in how many they have."""
+    alike = len({len(image) for image in images}) == 1
     for ax, image, title in zip(axes, images, titles, strict=False):
         ax.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(image)))
-        ax.set(title=title, xlabel="time (s)", ylabel="mel band")
-        ax.label_outer()
+        ax.set(title=title, xlabel="time (s)", ylabel="band")
+        if alike:
+            ax.label_outer()
 
 
 def filters(ax: Axes, hz: np.ndarray, weights: np.ndarray) -> None:

@@ -68,7 +68,7 @@ class Speed(_Tempo):
 
 @register("time_stretch", rate=_RATE, window=_WINDOW)
 class TimeStretch(_Tempo):
-    """Faster or slower with the pitch left as it is (a phase vocoder)."""
+    """Faster or slower with the pitch left as it is (a phase vocoder: away from the middle noise loses up to 3 dB)."""
 
     def altered(self, x: Tensor, drawn: Drawn) -> Tensor:
         rate, window = drawn["rate"][:, None], round(self.number("window") * self.around.sample_rate)
