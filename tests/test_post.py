@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whalelib import post, tables
+from whalelib import metrics, post, tables
 from whalelib.errors import InputError
 
 CELL = 0.1
@@ -252,8 +252,8 @@ def test_the_steps_that_will_be_taken_are_those_the_threshold_is_chosen_for():
 def test_the_candidates_and_the_match_can_be_chosen():
     scores, truth = scores_of(a=[0.9] * 10 + [0.5] * 10 + [0.0] * 5), labelled(("a", 0, 20))
     steps = {"candidates": [0.4, 0.6], "smooth_seconds": 0}
-    assert post.choose_thresholds(scores, truth, ["a"], match_iou=0.7, **steps) == {"a": 0.4}
-    assert post.choose_thresholds(scores, truth, ["a"], match_iou=0.3, **steps) == {"a": 0.6}
+    assert post.choose_thresholds(scores, truth, ["a"], rule=metrics.Overlap(0.7), **steps) == {"a": 0.4}
+    assert post.choose_thresholds(scores, truth, ["a"], rule=metrics.Overlap(0.3), **steps) == {"a": 0.6}
 
 
 def test_a_class_that_was_not_scored_has_no_threshold_to_choose():

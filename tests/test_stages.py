@@ -15,6 +15,7 @@ from whalelib import (
     features,
     likeness,
     losses,
+    metrics,
     models,
     post,
     predict,
@@ -45,6 +46,8 @@ TAKES_KNOBS = [
     predict.score_recordings,
     post.detect,
     post.choose_thresholds,
+    post.decide,
+    metrics.rule,
 ]
 
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.clips import Store
     from whalelib.doctor import Case, Finding
     from whalelib.features import FrontEnd
+    from whalelib.metrics import Rule
     from whalelib.models import Detector
+    from whalelib.post import Decided
     from whalelib.sources import Survey
     from whalelib.train import Fitted
 
@@ -354,8 +356,11 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
 
 
 def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of the recordings of these folds, and the receipt of what was and was not analysed."""
-    from whalelib import predict
+    """Scores of the recordings of these folds, and the receipt of what was and was not analysed.
+
+    With an ensemble, the scores are those of all its detectors together; the receipt is the own detector's.
+    """
+    from whalelib import predict, train
 
     if config.store_path:
         raise InputError(
@@ -363,10 +368,18 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
             "recordings by source and data_path; the detector that was trained is found again."
         )
     recordings = parts.recordings(*folds)
-    folder = _place(config, "scores", parts)
-    how = section_of(config, "scan", without=("test_crops",))
-    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
-    return predict.read_scores(folder, list(recordings["recording"])), receipt
+    folder, names = _place(config, "scores", parts), list(recordings["recording"])
+    knobs = section_of(config, "scan", without=("test_crops",))
+    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **knobs)
+    tables = [predict.read_scores(folder, names)]
+    for other in config.ensemble:
+        detector = train.load(data_folder(other)).detector
+        beside = folder / "ensemble" / predict.signature(detector)
+        predict.scan(detector, recordings, beside, **knobs)
+        tables.append(predict.read_scores(beside, names))
+    if len(tables) > 1:
+        return ensembles.scans_together(tables, config.ensemble_by, power=config.ensemble_power), receipt
+    return tables[0], receipt
 
 
 def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -377,20 +390,57 @@ def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.Data
     return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
+def decide(config: Config, parts: Split) -> Decided:
+    """Thresholds and calibration from the validation fold alone; it is not scanned where all is given by hand."""
+    from whalelib import post
+
+    return post.decide(
+        lambda: scan(config, parts, "validation")[0],
+        parts.events("validation"),
+        parts.calls,
+        rule=rule(config),
+        exhaustive=parts.survey.exhaustive,
+        **section_of(config, "deciding", without=("ensemble", "ensemble_by", "ensemble_power")),
+        **section_of(config, "post"),
+    )
+
+
 def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
     """Detections on the test fold, their scores, and the thresholds, which the validation fold alone has chosen."""
     from whalelib import post
 
-    steps = section_of(config, "post", without=("threshold", "match_iou"))
-    if config.threshold is None:
-        scores, _ = scan(config, parts, "validation")
-        truth = parts.events("validation")
-        thresholds = post.choose_thresholds(scores, truth, parts.calls, match_iou=config.match_iou, **steps)
-    else:
-        thresholds = dict.fromkeys(parts.calls, config.threshold)
-    scores, _ = scan(config, parts, "test")
+    decided = decide(config, parts)
+    scores = decided.calibrated(scan(config, parts, "test")[0])
     bands = post.bands_of(parts.events("train"))
-    return post.detect(scores, thresholds, bands=bands, **steps), scores, thresholds
+    found = post.detect(scores, decided.thresholds, bands=bands, **section_of(config, "post"))
+    return found, scores, decided.thresholds
+
+
+def rule(config: Config) -> Rule:
+    """When a detection has found a call."""
+    from whalelib import metrics
+
+    return metrics.rule(**section_of(config, "matching"))
+
+
+def event_report(config: Config, parts: Split, found: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Detections on the test fold scored call by call where the truth is known, with intervals over groups."""
+    from whalelib import metrics
+
+    truth, exhaustive = parts.events("test"), parts.survey.exhaustive
+    hours = metrics.known_hours(scores, truth, parts.calls, exhaustive=exhaustive)
+    groups = parts.survey.recordings.set_index("recording")["group"]
+    return metrics.event_report(truth, found, hours, parts.calls, rule(config), exhaustive=exhaustive, groups=groups)
+
+
+def detection_curve(config: Config, parts: Split, scores: pd.DataFrame) -> pd.DataFrame:
+    """Recall and false alarms an hour on the test fold at many thresholds, each followed by every other step."""
+    from whalelib import metrics, post
+
+    truth, exhaustive, steps = parts.events("test"), parts.survey.exhaustive, section_of(config, "post")
+    found = {t: post.detect(scores, dict.fromkeys(parts.calls, t), **steps) for t in post.CANDIDATES}
+    hours = metrics.known_hours(scores, truth, parts.calls, exhaustive=exhaustive)
+    return metrics.operating_points(truth, found, hours, parts.calls, rule(config), exhaustive=exhaustive)
 
 
 def output(config: Config, run_folder: str = "") -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 
 DRAWS = 200
 LEVEL = 0.95
@@ -56,3 +57,19 @@ def ends(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarr
     tail = (1 - level) / 2
     low, high = np.nanquantile(np.where(enough, values, 0.0), [tail, 1 - tail], axis=0)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def mean_of_classes(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is a number; NaN where nothing is."""
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, axis=-1) / np.isfinite(values).sum(axis=-1)
+
+
+def with_ends(
+    report: pd.DataFrame, values: dict[str, np.ndarray], level: float = LEVEL, *, intervals: bool = True
+) -> pd.DataFrame:
+    """A report with these measures [draws, rows], the first being of all there is, and the ends of their intervals."""
+    report = report.assign(**{name: drawn[0] for name, drawn in values.items()})
+    for name, drawn in values.items() if intervals else ():
+        report[f"{name}_low"], report[f"{name}_high"] = ends(drawn[1:], level)
+    return report
