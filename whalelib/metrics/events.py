@@ -64,9 +64,8 @@ def event_report(
     present = truth[truth["truth"] == "present"]
     of = _Groups(groups, classes)
     counts = np.zeros((3, of.many, len(classes)))
-    for count, events in zip(
-        counts, (present, *(judged[judged["verdict"] == v] for v in ("hit", "false"))), strict=True
-    ):
+    hits, false = (judged[judged["verdict"] == verdict] for verdict in ("hit", "false"))
+    for count, events in zip(counts, (present, hits, false), strict=True):
         np.add.at(count, of.places(events), 1)
     mistaken = np.zeros(of.many)
     np.add.at(mistaken, of.places(_mistaken(present, judged, rule, classes))[0], 1)

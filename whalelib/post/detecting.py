@@ -35,11 +35,11 @@ def detect(
     """The detections in a scores table, as events whose score is the highest smoothed score inside.
 
     Steps, in this order: smooth; keep cells at or above the class's threshold of which there are `at_least` among
-    `of_cells` neighbours (or in a row); let a detection go on while the score is no more than `hysteresis` below the threshold; merge
-    detections of a class that lie closer than `merge_seconds` unless something between them was not analysed; drop
-    those shorter than `min_seconds`; drop or cut those longer than `max_seconds` (0: none); move both ends to where the
-    score crosses the threshold (`sharpen`); of detections in one another's way keep the best (`suppress`).
-    `bands` (from `bands_of`) gives each class its frequencies.
+    `of_cells` neighbours (or in a row); let a detection go on while the score is no more than `hysteresis` below the
+    threshold; merge detections of a class that lie closer than `merge_seconds` unless something between them was not
+    analysed; drop those shorter than `min_seconds`; drop or cut those longer than `max_seconds` (0: none); move both
+    ends to where the score crosses the threshold (`sharpen`); of detections in one another's way keep the best
+    (`suppress`). `bands` (from `bands_of`) gives each class its frequencies.
     """
     missing = [name for name in thresholds if name not in scores]
     if missing:
