@@ -113,6 +113,26 @@ def test_a_threshold_that_is_given_is_used(here, tiny):
     assert set(thresholds.values()) == {0.9}
 
 
+def test_calibration_ensemble_and_report_by_knobs(here, tiny):
+    knobs = config.resolve(tiny)
+    parts = stages.split(knobs)
+    stages.fit(knobs, parts, progress=False)
+    (folder,) = (str(path) for path in (here / "cache").glob("detector-*"))
+    own, _ = stages.scan(knobs, parts, "test")
+    same, _ = stages.scan(config.resolve({**tiny, "ensemble": [folder]}), parts, "test")
+    pd.testing.assert_frame_equal(same, own)  # a detector and itself are of one mind
+    knobs = config.resolve({**tiny, "calibration": "platt", "threshold": 0.5, "match_by": "collar"})
+    decided = stages.decide(knobs, parts)
+    found, scores, thresholds = stages.detections(knobs, parts)
+    pd.testing.assert_frame_equal(scores, decided.calibrated(own))
+    assert decided.thresholds == thresholds == dict.fromkeys(parts.calls, 0.5)
+    report = stages.event_report(knobs, parts, found, scores)
+    assert report["class"].tolist() == [*parts.calls, "all", "mean"] and "f1_low" in report
+    curve = stages.detection_curve(knobs, parts, scores)
+    at_half = curve[curve["threshold"] == 0.5].set_index("class")["hits"]
+    assert at_half.to_dict() == report.set_index("class").loc[parts.calls, "hits"].to_dict()
+
+
 def test_without_a_trained_detector_the_way_is_shown(here, tiny):
     knobs = config.resolve(tiny)
     with pytest.raises(InputError, match="run notebook 03"):

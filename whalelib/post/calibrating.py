@@ -39,7 +39,7 @@ def calibrate(
     classes: Sequence[str],
     how: str,
     *,
-    exhaustive: Exhaustive = True,
+    exhaustive: Exhaustive,
 ) -> Calibration:
     """What makes the scores of these (validation) days probabilities that a cell lies in a call of the class.
 

@@ -47,9 +47,9 @@ def hourly(
     counted = called.groupby([hour_of(called, called["onset"]), "label"]).size() if len(called) else None
     parts = []
     for name in classes:
-        heard = pd.Series(np.where(np.isfinite(scores[name]), lasts, 0.0)).groupby(cells.to_numpy()).sum()
+        seconds = pd.Series(np.where(np.isfinite(scores[name]), lasts, 0.0), index=scores.index)
+        heard = seconds.groupby(cells).sum()
         heard = heard[heard > 0]
-        heard.index = pd.DatetimeIndex(heard.index).tz_localize("UTC") if heard.index.tz is None else heard.index
         calls = np.zeros(len(heard), dtype=int)
         if counted is not None and name in counted.index.get_level_values("label"):
             calls = counted.xs(name, level="label").reindex(heard.index).fillna(0).to_numpy(dtype=int)
@@ -70,8 +70,8 @@ def true_calls(
     detections: pd.DataFrame,
     groups: pd.Series,
     *,
+    exhaustive: Exhaustive,
     rule: metrics.Rule = metrics.OVERLAP,
-    exhaustive: Exhaustive = True,
     draws: int = DRAWS,
     level: float = LEVEL,
     seed: int = 0,

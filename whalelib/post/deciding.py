@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,8 @@ from whalelib.metrics.known import Exhaustive
 from whalelib.post.calibrating import Calibration, calibrate
 from whalelib.post.detecting import detect
 from whalelib.post.thresholds import choose_thresholds
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,14 @@ def decide(
     truth: pd.DataFrame,
     classes: Sequence[str],
     *,
+    exhaustive: Exhaustive,
     calibration: str = "none",
     threshold: float | None = None,
-    class_thresholds: Mapping[str, float] | None = None,
+    class_thresholds: Mapping[str, float] = _NONE,
     aim: str = "f1",
     aim_recall: float = 0.9,
     aim_rate: float = 1.0,
     rule: metrics.Rule = metrics.OVERLAP,
-    exhaustive: Exhaustive = True,
     **steps: Any,
 ) -> Decided:
     """Calibration first, then the thresholds that `threshold` (of all) and `class_thresholds` (of some) leave open.
@@ -52,7 +55,7 @@ def decide(
     `validation` gives the scores of validation days when they are needed; where all is set by hand they never are.
     `truth` are those days' events, and `steps` are those of `detect`.
     """
-    fixed = _given(classes, threshold, class_thresholds or {})
+    fixed = _given(classes, threshold, class_thresholds)
     left = [name for name in classes if name not in fixed]
     fitted = None
     if left or calibration != "none":
@@ -61,7 +64,7 @@ def decide(
             fitted = calibrate(scores, truth, classes, calibration, exhaustive=exhaustive)
             scores = fitted.apply(scores)
         if left:
-            aims = {"aim": aim, "aim_recall": aim_recall, "aim_rate": aim_rate}
+            aims: dict[str, Any] = {"aim": aim, "aim_recall": aim_recall, "aim_rate": aim_rate}
             fixed |= choose_thresholds(scores, truth, left, rule=rule, exhaustive=exhaustive, **aims, **steps)
     return Decided({name: fixed[name] for name in classes}, fitted)
 
