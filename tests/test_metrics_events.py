@@ -217,7 +217,7 @@ def test_intervals_come_from_whole_groups():
     many, two = recall(names), recall(["d0"] * 6 + ["d1"] * 6)
     assert 0 < many[0] < 0.5 < many[1] < 1
     assert two == [0, 1, 0, pytest.approx(1 / 6)]  # one day has all hits, the other none
-    assert recall(["d"] * 12) == pytest.approx([0.5, 0.5, 1 / 12, 1 / 12])
+    assert np.isnan(recall(["d"] * 12)).all()  # one day does not tell how days differ
 
 
 def test_the_intervals_are_those_of_drawing_groups_by_hand():

@@ -221,7 +221,7 @@ def test_an_hour_without_a_date_is_a_sentence(two_recordings):
 def test_presence_by_the_hour_of_the_day(two_recordings):
     recordings, scores = two_recordings
     table = post.hourly(events_of(("a", 10, 12)), recordings, scores, ["a"])
-    by = post.presence_by(table, table["hour"].dt.hour < 2, table["hour"].dt.date.astype(str))
+    by = post.presence_by(table, table["hour"].dt.hour < 2, table["hour"].astype(str))
     assert by[["by", "hours", "presence"]].to_numpy().tolist() == [[False, 2, 0.0], [True, 2, 0.5]]
     assert (by["presence_low"] <= by["presence"]).all() and (by["presence"] <= by["presence_high"]).all()
 

@@ -25,19 +25,19 @@ def interval(
     """
     of_row, times = resamples(groups, draws, seed)
     rows_of = [np.flatnonzero(of_row == group) for group in range(times.shape[1])]
-    values = [
-        statistic(np.concatenate([rows_of[g] for g in np.repeat(np.arange(len(many)), many)]))
-        for many in (times if len(rows_of) else [])
-    ]
+    values = [statistic(np.concatenate([rows_of[g] for g in np.repeat(np.arange(len(many)), many)])) for many in times]
     low, high = ends(np.array(values, dtype=float), level)
     return float(low), float(high)
 
 
 def resamples(groups: Sequence[str] | np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each row's group, and how often each draw holds each group, [draws, groups]."""
+    """The number of each row's group, and how often each draw holds each group, [draws, groups].
+
+    Of a single group there is no draw: it does not tell how groups differ, and what has no draw has no interval.
+    """
     names, of_row = np.unique(np.asarray(list(groups)), return_inverse=True)
-    if not len(names):
-        return of_row, np.zeros((draws, 0), dtype=np.int64)
+    if len(names) < 2:
+        return of_row, np.zeros((0, len(names)), dtype=np.int64)
     picked = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
     times = np.zeros((draws, len(names)), dtype=np.int64)
     np.add.at(times, (np.arange(draws)[:, None], picked), 1)
