@@ -119,7 +119,7 @@ def test_calibration_ensemble_and_report_by_knobs(here, tiny):
     stages.fit(knobs, parts, progress=False)
     (folder,) = (str(path) for path in (here / "cache").glob("detector-*"))
     own, _ = stages.scan(knobs, parts, "test")
-    same, _ = stages.scan(config.resolve({**tiny, "ensemble": [folder]}), parts, "test")
+    same = stages.scores_together(config.resolve({**tiny, "ensemble": [folder]}), parts, "test")
     pd.testing.assert_frame_equal(same, own)  # a detector and itself are of one mind
     knobs = config.resolve({**tiny, "calibration": "platt", "threshold": 0.5, "match_by": "collar"})
     decided = stages.decide(knobs, parts)
@@ -256,7 +256,7 @@ def test_hard_negatives_come_from_a_detector_that_has_seen_none(here, tiny):
     easy, parts = stages.split(plain), stages.split(hard)
     pd.testing.assert_series_equal(parts.folds, easy.folds)
     rows = parts.clips[(parts.clips["fold"] == "train") & (parts.clips[parts.classes] == 0).all(axis=1)]
-    where = stages._first_scores(hard, stages.survey(hard))
+    where = stages.products._first_scores(hard, stages.survey(hard))
     top = where.set_index(["recording", "onset"])[parts.classes].max(axis=1)
 
     def heard(clips):

@@ -7,12 +7,13 @@ from whalelib.post.detecting import bands_of, detect, refine
 from whalelib.post.joining import join
 from whalelib.post.smoothing import smooth
 from whalelib.post.suppressing import suppress
-from whalelib.post.thresholds import CANDIDATES, choose_thresholds
+from whalelib.post.thresholds import CANDIDATES, at_thresholds, choose_thresholds
 
 __all__ = [
     "CANDIDATES",
     "Calibration",
     "Decided",
+    "at_thresholds",
     "bands_of",
     "calibrate",
     "choose_thresholds",

@@ -42,7 +42,7 @@ def choose_thresholds(
     if aim not in AIMS:
         raise InputError(f"thresholds cannot aim at {aim!r}: it is one of {', '.join(AIMS)}.")
     hours = metrics.known_hours(scores, truth, classes, exhaustive=exhaustive)
-    found = {float(t): detect(scores, dict.fromkeys(classes, float(t)), **steps) for t in candidates}
+    found = at_thresholds(scores, classes, candidates, **steps)
     points = metrics.operating_points(truth, found, hours, classes, rule, exhaustive=exhaustive)
     best = dict.fromkeys(classes, 0.5)
     for name in classes:
@@ -50,6 +50,13 @@ def choose_thresholds(
         if mine["calls"].iloc[0]:
             best[name] = _serves(mine, aim, aim_recall, aim_rate)
     return best
+
+
+def at_thresholds(
+    scores: pd.DataFrame, classes: Sequence[str], candidates: Sequence[float] = CANDIDATES, **steps: Any
+) -> dict[float, pd.DataFrame]:
+    """The detections of each threshold, the same for all classes; for `metrics.operating_points` and `metrics.psds`."""
+    return {float(t): detect(scores, dict.fromkeys(classes, float(t)), **steps) for t in candidates}
 
 
 def _serves(points: pd.DataFrame, aim: str, recall: float, rate: float) -> float:

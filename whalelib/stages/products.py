@@ -1,7 +1,6 @@
-"""The products of a configuration: survey, clip store, detector, scores, detections; each made once and kept.
+"""The products of a configuration up to its scores: survey, split, clip store, detector; each made once and kept.
 
-This is the one place where knobs are unpacked into the library's plain arguments, so that the notebooks that share a
-product ask for it by one line and get the same one. Products lie in the cache under their signature.
+Products lie in the cache under their signature.
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.clips import Store
     from whalelib.doctor import Case, Finding
     from whalelib.features import FrontEnd
-    from whalelib.metrics import Rule
     from whalelib.models import Detector
-    from whalelib.post import Decided
     from whalelib.sources import Survey
     from whalelib.train import Fitted
 
@@ -204,7 +201,7 @@ def store(config: Config, parts: Split) -> Store:
     if config.store_path:
         return _given_store(config)
     return clips.build_store(
-        _place(config, "clips", parts),
+        place(config, "clips", parts),
         parts.survey.recordings,
         parts.survey.events,
         parts.clips,
@@ -275,7 +272,7 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             print(trainable_share(detector))
         return detector
 
-    folder = _place(config, "detector", parts)
+    folder = place(config, "detector", parts)
     with train.processes().main_process_first():
         cut = store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
@@ -321,7 +318,7 @@ def trained(config: Config, parts: Split) -> Fitted:
     from whalelib import train
 
     try:
-        return train.load(_place(config, "detector", parts))
+        return train.load(place(config, "detector", parts))
     except InputError:
         raise InputError(
             "there is no detector trained with these knobs yet: run notebook 03 with them, or `whalelib run train`."
@@ -356,11 +353,8 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
 
 
 def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of the recordings of these folds, and the receipt of what was and was not analysed.
-
-    With an ensemble, the scores are those of all its detectors together; the receipt is the own detector's.
-    """
-    from whalelib import predict, train
+    """Scores of the recordings of these folds, and the receipt of what was and was not analysed."""
+    from whalelib import predict
 
     if config.store_path:
         raise InputError(
@@ -368,18 +362,10 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
             "recordings by source and data_path; the detector that was trained is found again."
         )
     recordings = parts.recordings(*folds)
-    folder, names = _place(config, "scores", parts), list(recordings["recording"])
-    knobs = section_of(config, "scan", without=("test_crops",))
-    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **knobs)
-    tables = [predict.read_scores(folder, names)]
-    for other in config.ensemble:
-        detector = train.load(data_folder(other)).detector
-        beside = folder / "ensemble" / predict.signature(detector)
-        predict.scan(detector, recordings, beside, **knobs)
-        tables.append(predict.read_scores(beside, names))
-    if len(tables) > 1:
-        return ensembles.scans_together(tables, config.ensemble_by, power=config.ensemble_power), receipt
-    return tables[0], receipt
+    folder = place(config, "scores", parts)
+    how = section_of(config, "scan", without=("test_crops",))
+    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
+    return predict.read_scores(folder, list(recordings["recording"])), receipt
 
 
 def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -390,59 +376,6 @@ def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.Data
     return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
-def decide(config: Config, parts: Split) -> Decided:
-    """Thresholds and calibration from the validation fold alone; it is not scanned where all is given by hand."""
-    from whalelib import post
-
-    return post.decide(
-        lambda: scan(config, parts, "validation")[0],
-        parts.events("validation"),
-        parts.calls,
-        rule=rule(config),
-        exhaustive=parts.survey.exhaustive,
-        **section_of(config, "deciding", without=("ensemble", "ensemble_by", "ensemble_power")),
-        **section_of(config, "post"),
-    )
-
-
-def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
-    """Detections on the test fold, their scores, and the thresholds, which the validation fold alone has chosen."""
-    from whalelib import post
-
-    decided = decide(config, parts)
-    scores = decided.calibrated(scan(config, parts, "test")[0])
-    bands = post.bands_of(parts.events("train"))
-    found = post.detect(scores, decided.thresholds, bands=bands, **section_of(config, "post"))
-    return found, scores, decided.thresholds
-
-
-def rule(config: Config) -> Rule:
-    """When a detection has found a call."""
-    from whalelib import metrics
-
-    return metrics.rule(**section_of(config, "matching"))
-
-
-def event_report(config: Config, parts: Split, found: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Detections on the test fold scored call by call where the truth is known, with intervals over groups."""
-    from whalelib import metrics
-
-    truth, exhaustive = parts.events("test"), parts.survey.exhaustive
-    hours = metrics.known_hours(scores, truth, parts.calls, exhaustive=exhaustive)
-    groups = parts.survey.recordings.set_index("recording")["group"]
-    return metrics.event_report(truth, found, hours, parts.calls, rule(config), exhaustive=exhaustive, groups=groups)
-
-
-def detection_curve(config: Config, parts: Split, scores: pd.DataFrame) -> pd.DataFrame:
-    """Recall and false alarms an hour on the test fold at many thresholds, each followed by every other step."""
-    from whalelib import metrics, post
-
-    truth, exhaustive, steps = parts.events("test"), parts.survey.exhaustive, section_of(config, "post")
-    found = {t: post.detect(scores, dict.fromkeys(parts.calls, t), **steps) for t in post.CANDIDATES}
-    hours = metrics.known_hours(scores, truth, parts.calls, exhaustive=exhaustive)
-    return metrics.operating_points(truth, found, hours, parts.calls, rule(config), exhaustive=exhaustive)
-
-
 def output(config: Config, run_folder: str = "") -> Path:
     """Where a notebook leaves tables and figures: its run's folder, or the cache when it is used by hand."""
     folder = Path(run_folder) if run_folder else experiment.cache(config, "detections")
@@ -450,6 +383,6 @@ def output(config: Config, run_folder: str = "") -> Path:
     return folder
 
 
-def _place(config: Config, product: str, parts: Split) -> Path:
+def place(config: Config, product: str, parts: Split) -> Path:
     """Two folders of recordings with the same knobs are two data sets, so their tables count too."""
     return experiment.cache(config, product, data=parts.survey.fingerprint())
