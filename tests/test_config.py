@@ -35,6 +35,8 @@ def another(knob):
         return ["gain"]
     if knob.type == "list of texts":
         return ["upcall"]
+    if knob.type == "numbers by name":
+        return {"upcall": 0.5}
     if knob.type == "text":
         return knob.default + "x"
     if knob.type == "whole number":
@@ -68,7 +70,7 @@ def test_every_default_is_a_valid_value(knob):
 
 @BY_NAME
 def test_every_type_has_a_plain_name(knob):
-    plain = {"whole number", "number", "number or empty", "text", "yes or no", "list of texts"}
+    plain = {"whole number", "number", "number or empty", "text", "yes or no", "list of texts", "numbers by name"}
     assert knob.type in plain or " | " in knob.type
 
 
@@ -143,6 +145,7 @@ def test_a_value_of_the_wrong_type_is_one_sentence_that_names_the_knob(knob):
         fits = isinstance(wrong, str) and knob.type == "text"
         fits |= wrong is None and knob.type.endswith("empty")
         fits |= wrong is True and knob.type == "yes or no"
+        fits |= isinstance(wrong, dict) and knob.type == "numbers by name"
         if not fits:
             refused(lambda wrong=wrong: config.resolve({knob.name: wrong}, "a.yaml"), f"a.yaml: {knob.name} cannot be")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
-from whalelib import ensembles, metrics
+from whalelib import ensembles, metrics, tables
 from whalelib.errors import InputError
 
 CLASSES = ["a", "b"]
@@ -157,3 +157,43 @@ def test_scores_are_left_in_a_folder_and_found_there(tmp_path):
 def test_scores_must_fit_their_clips():
     with pytest.raises(InputError, match="do not fit 8 clips of 2 classes"):
         ensembles.held_out(part(["mon"]), np.zeros((8, 1)), CLASSES)
+
+
+# Scans
+
+
+def scan_of(**columns):
+    n = len(next(iter(columns.values())))
+    cells = {"recording": "r", "onset": np.arange(n) / 8, "offset": (np.arange(n) + 1) / 8}
+    return tables.check_scores(pd.DataFrame({**cells, **columns}), list(columns))
+
+
+@pytest.mark.parametrize("how", ensembles.WAYS)
+def test_scans_of_several_detectors_become_one(how):
+    parts = [scan_of(a=[0.1, 0.9, np.nan, 0.4], b=[0.5] * 4), scan_of(b=[0.7] * 4, a=[0.3, 0.5, 0.5, np.nan])]
+    joined = ensembles.scans_together(parts, how)
+    assert joined.columns.tolist() == parts[0].columns.tolist()
+    known = np.array([[0.1, 0.9], [0.3, 0.5]])
+    expected = {
+        "mean": known.mean(axis=0),
+        "power": np.sqrt((known**2).mean(axis=0)),
+        # Cells without a score are ranked with nobody: of three cells each, these are first and third, first and
+        # second or third (0.5 twice).
+        "rank": [(1 / 3 + 1 / 3) / 2, (3 / 3 + 2.5 / 3) / 2],
+    }[how]
+    assert joined["a"].tolist()[:2] == pytest.approx(list(expected), abs=1e-6)
+    assert joined["a"].isna().tolist() == [False, False, True, True]
+    pd.testing.assert_frame_equal(ensembles.scans_together([parts[0]] * 2, "mean"), parts[0])
+
+
+def test_scans_that_do_not_fit_are_a_sentence():
+    scan = scan_of(a=[0.1, 0.2])
+    for others, says in (
+        ([scan_of(b=[0.1, 0.2])], "name the classes"),
+        ([scan.assign(onset=scan["onset"] + 0.01)], "different cells"),
+        ([scan.iloc[:1]], "different cells"),
+    ):
+        with pytest.raises(InputError, match=says):
+            ensembles.scans_together([scan, *others])
+    with pytest.raises(InputError, match="at least one detector"):
+        ensembles.scans_together([])

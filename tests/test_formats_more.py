@@ -878,3 +878,35 @@ def test_real_reviewed_tables(real_data):
     tables.check_events(events, recordings)
     verdicts = events[events["score"].isna()]["truth"].value_counts()
     assert verdicts.to_dict() == {"absent": 28, "possible": 11, "present": 1}
+
+
+# ---- what a scan found, in every format by one call
+
+
+def test_one_call_writes_every_kind_and_each_reads_back(tmp_path):
+    recordings = recordings_table(("a", "b", "c"), starts=[f"2009-03-28T0{k}:00:00" for k in range(3)])
+    box = {"low_hz": 50.0, "high_hz": 120.0, "score": 0.75}
+    events = some_events({**box}, {**box, "onset": 3.0, "offset": 4.0, "label": "moan"}, {**box, "recording": "c"})
+    kinds = ("raven", "raven_all", "audacity", "csv", "parquet", "noaa")
+    paths = formats.write_detections(tmp_path / "new", events, recordings, kinds)
+    assert [p.relative_to(tmp_path / "new").as_posix() for p in paths] == [
+        *(f"raven/{name}.selections.txt" for name in "abc"), "detections.selections.txt",
+        *(f"audacity/{name}.labels.txt" for name in "abc"),
+        "detections.csv", "detections.parquet", "detections.noaa.csv",
+    ]  # fmt: skip
+    readers = {"raven": "raven", "detections.selections": "raven", "audacity": "audacity", "detections.csv": "csv",
+               "detections.parquet": "parquet", "detections.noaa": "noaa"}  # fmt: skip
+    for start, kind in readers.items():
+        mine = [p for p in paths if p.relative_to(tmp_path / "new").as_posix().startswith(start)]
+        read = [formats.READERS[kind](path, recordings) for path in mine]
+        assert not any(r.problems for r in read)
+        back = pd.concat([r.events for r in read if len(r.events)], ignore_index=True)
+        assert_frame_equal(back[list(tables.EVENTS)], events, check_dtype=False)
+    assert (tmp_path / "new/raven/b.selections.txt").read_text().count("\n") == 1  # analysed, and nothing was found
+
+
+def test_what_cannot_be_written_is_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="one of raven, raven_all, audacity, csv, parquet, noaa"):
+        formats.write_detections(tmp_path, some_events(), recordings_table(), ["xls"])
+    with pytest.raises(InputError, match="'z', which is not among the recordings"):
+        formats.write_detections(tmp_path, some_events({"recording": "z"}), recordings_table())

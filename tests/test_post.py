@@ -1,12 +1,14 @@
 """Scores to detections: each step against a small literal, all of them against a slow reference, and thresholds."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whalelib import post, tables
+from whalelib import metrics, post, tables
 from whalelib.errors import InputError
 
 CELL = 0.1
@@ -229,7 +231,7 @@ def test_the_threshold_that_separates_calls_from_noise_is_found_for_each_class()
     a = hush + [0.93] * 10 + hush + [0.62] * 10 + hush  # a call of a, and noise that looks like one
     b = hush + [0.12] * 10 + hush + [0.33] * 10 + hush
     truth = labelled(("a", 10, 20), ("b", 30, 40))
-    best = post.choose_thresholds(scores_of(a=a, b=b), truth, ["a", "b"], smooth_seconds=0)
+    best = post.choose_thresholds(scores_of(a=a, b=b), truth, ["a", "b"], smooth_seconds=0, exhaustive=True)
     assert 0.62 < best["a"] <= 0.93 and 0.12 < best["b"] <= 0.33
     assert best == {"a": 0.8, "b": 0.25}  # the middle of 0.65 to 0.90, the upper of two, and of 0.15 to 0.30
 
@@ -237,25 +239,25 @@ def test_the_threshold_that_separates_calls_from_noise_is_found_for_each_class()
 def test_a_class_without_calls_keeps_one_half():
     scores = scores_of(a=[0.9] * 10, b=[0.9] * 10, c=[0.9] * 10)
     truth = labelled(("a", 0, 10), ("b", 0, 10, "possible"))
-    best = post.choose_thresholds(scores, truth, ["a", "b", "c"])
+    best = post.choose_thresholds(scores, truth, ["a", "b", "c"], exhaustive=True)
     assert best["b"] == best["c"] == 0.5 and list(best) == ["a", "b", "c"]
 
 
 def test_the_steps_that_will_be_taken_are_those_the_threshold_is_chosen_for():
     spikes = [0.9, 0, 0, 0.9, 0, 0, 0.9, 0, 0]
     scores, truth = scores_of(a=[0.0] * 6 + spikes + [0.0] * 6), labelled(("a", 6, 15))
-    smooth = post.choose_thresholds(scores, truth, ["a"], smooth_seconds=0.3, min_seconds=0.0)
-    plain = post.choose_thresholds(scores, truth, ["a"], smooth_seconds=0.0, min_seconds=0.0, merge_seconds=0.25)
+    choose = functools.partial(post.choose_thresholds, scores, truth, ["a"], exhaustive=True, min_seconds=0.0)
+    smooth, plain = choose(smooth_seconds=0.3), choose(smooth_seconds=0.0, merge_seconds=0.25)
     assert smooth["a"] <= 0.3 < plain["a"]
 
 
 def test_the_candidates_and_the_match_can_be_chosen():
     scores, truth = scores_of(a=[0.9] * 10 + [0.5] * 10 + [0.0] * 5), labelled(("a", 0, 20))
-    steps = {"candidates": [0.4, 0.6], "smooth_seconds": 0}
-    assert post.choose_thresholds(scores, truth, ["a"], match_iou=0.7, **steps) == {"a": 0.4}
-    assert post.choose_thresholds(scores, truth, ["a"], match_iou=0.3, **steps) == {"a": 0.6}
+    steps = {"candidates": [0.4, 0.6], "smooth_seconds": 0, "exhaustive": True}
+    assert post.choose_thresholds(scores, truth, ["a"], rule=metrics.Overlap(0.7), **steps) == {"a": 0.4}
+    assert post.choose_thresholds(scores, truth, ["a"], rule=metrics.Overlap(0.3), **steps) == {"a": 0.6}
 
 
 def test_a_class_that_was_not_scored_has_no_threshold_to_choose():
     with pytest.raises(InputError, match="no column 'b'"):
-        post.choose_thresholds(scores_of(a=[0.9]), labelled(("b", 0, 1)), ["b"])
+        post.choose_thresholds(scores_of(a=[0.9]), labelled(("b", 0, 1)), ["b"], exhaustive=True)

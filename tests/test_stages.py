@@ -15,6 +15,7 @@ from whalelib import (
     features,
     likeness,
     losses,
+    metrics,
     models,
     post,
     predict,
@@ -45,6 +46,8 @@ TAKES_KNOBS = [
     predict.score_recordings,
     post.detect,
     post.choose_thresholds,
+    post.decide,
+    metrics.rule,
 ]
 
 
@@ -108,6 +111,26 @@ def test_a_threshold_that_is_given_is_used(here, tiny):
     stages.fit(knobs, parts, progress=False)
     _, _, thresholds = stages.detections(knobs, parts)
     assert set(thresholds.values()) == {0.9}
+
+
+def test_calibration_ensemble_and_report_by_knobs(here, tiny):
+    knobs = config.resolve(tiny)
+    parts = stages.split(knobs)
+    stages.fit(knobs, parts, progress=False)
+    (folder,) = (str(path) for path in (here / "cache").glob("detector-*"))
+    own, _ = stages.scan(knobs, parts, "test")
+    same = stages.scores_together(config.resolve({**tiny, "ensemble": [folder]}), parts, "test")
+    pd.testing.assert_frame_equal(same, own)  # a detector and itself are of one mind
+    knobs = config.resolve({**tiny, "calibration": "platt", "threshold": 0.5, "match_by": "collar"})
+    decided = stages.decide(knobs, parts)
+    found, scores, thresholds = stages.detections(knobs, parts)
+    pd.testing.assert_frame_equal(scores, decided.calibrated(own))
+    assert decided.thresholds == thresholds == dict.fromkeys(parts.calls, 0.5)
+    report = stages.event_report(knobs, parts, found, scores)
+    assert report["class"].tolist() == [*parts.calls, "all", "mean"] and "f1_low" in report
+    curve = stages.detection_curve(knobs, parts, scores)
+    at_half = curve[curve["threshold"] == 0.5].set_index("class")["hits"]
+    assert at_half.to_dict() == report.set_index("class").loc[parts.calls, "hits"].to_dict()
 
 
 def test_without_a_trained_detector_the_way_is_shown(here, tiny):
@@ -233,7 +256,7 @@ def test_hard_negatives_come_from_a_detector_that_has_seen_none(here, tiny):
     easy, parts = stages.split(plain), stages.split(hard)
     pd.testing.assert_series_equal(parts.folds, easy.folds)
     rows = parts.clips[(parts.clips["fold"] == "train") & (parts.clips[parts.classes] == 0).all(axis=1)]
-    where = stages._first_scores(hard, stages.survey(hard))
+    where = stages.products._first_scores(hard, stages.survey(hard))
     top = where.set_index(["recording", "onset"])[parts.classes].max(axis=1)
 
     def heard(clips):

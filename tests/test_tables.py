@@ -398,3 +398,41 @@ def test_nothing_matches_nothing():
     nothing, one = tables.events([]), events_table().iloc[:1]
     assert tables.match(nothing, one).tolist() == [-1]
     assert tables.match(one, nothing).tolist() == [] == tables.match(nothing, nothing).tolist()
+
+
+# Union and cover
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=8)
+
+
+@MANY
+@given(SPANS)
+def test_a_union_covers_the_cells_of_its_intervals_and_no_other(intervals):
+    mask = np.zeros(40, dtype=bool)
+    for at, long in intervals:
+        mask[at : at + long] = True
+    begin, end = (np.array([f(*i) for i in intervals], dtype=float) for f in (lambda a, b: a, lambda a, b: a + b))
+    first, last = tables.union(begin, end)
+    assert (first[1:] > last[:-1]).all() and (last > first).all()
+    covered = np.zeros(40, dtype=bool)
+    for a, b in zip(first.astype(int), last.astype(int), strict=True):
+        covered[a:b] = True
+    assert (covered == mask).all()
+
+
+@MANY
+@given(SPANS, SPANS)
+def test_the_seconds_covered_are_those_of_a_mask(events, spans):
+    def table(rows, recording):
+        return tables.events([{"recording": recording, "onset": a, "offset": a + n, "label": "x"} for a, n in rows])
+
+    mask = np.zeros(40)
+    for at, long in events:
+        mask[at : at + long] = 1
+    covered = tables.covered_seconds(table(events, "r"), table(spans, "r"))
+    assert covered == pytest.approx([mask[at : at + long].sum() for at, long in spans])
+    assert (tables.covered_seconds(table(events, "r"), table(spans, "s")) == 0).all()
+    other = table(spans, "r").assign(label="y")
+    assert (tables.covered_seconds(table(events, "r"), other) == 0).all()
+    assert tables.covered_seconds(table(events, "r"), other, by=["recording"]) == pytest.approx(covered)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from whalelib import metrics
+from whalelib import metrics, tables
 from whalelib.errors import InputError
 
 FILE = "held_out.parquet"
@@ -27,6 +27,8 @@ def combine(scores: Sequence[np.ndarray], how: str = "mean", *, power: float = 2
     - power: the power mean, which listens to the surest detector the more the higher `power` is
     - rank: the mean rank among all clips, as a share, class by class; for detectors whose scores do not compare, and
       no probability any more
+
+    Where one of them has no score (NaN) there is none.
     """
     if how not in WAYS:
         raise InputError(f"scores cannot be combined by {how!r}: it is one of {', '.join(WAYS)}.")
@@ -40,7 +42,8 @@ def combine(scores: Sequence[np.ndarray], how: str = "mean", *, power: float = 2
     if how == "rank":
         from scipy.stats import rankdata
 
-        stacked = rankdata(stacked, axis=1) / max(stacked.shape[1], 1)
+        known = np.isfinite(stacked).sum(axis=1, keepdims=True)
+        stacked = rankdata(stacked, axis=1, nan_policy="omit") / np.maximum(known, 1)
     return stacked.mean(axis=0)
 
 
@@ -116,6 +119,23 @@ def together(parts: Sequence[pd.DataFrame], how: str = "mean", *, power: float =
         raise InputError("these tables tell different truths of the same clips: give those of one clip store.")
     combined = combine([scores_of(one) for one in aligned], how, power=power)
     return parts[0].assign(**{name + _SCORE: combined[:, k] for k, name in enumerate(names)})
+
+
+def scans_together(parts: Sequence[pd.DataFrame], how: str = "mean", *, power: float = 2.0) -> pd.DataFrame:
+    """Several detectors' scores of the same recordings as those of one; they must have the same cells and classes."""
+    if not len(parts):
+        raise InputError("there are no scores to join: give the tables of at least one detector.")
+    first, names = parts[0].reset_index(drop=True), tables.classes_of(parts[0])
+    cells = ["onset", "offset"]
+    for part in parts[1:]:
+        if set(tables.classes_of(part)) != set(names):
+            raise InputError(f"scores of {names} and of {tables.classes_of(part)} cannot be joined: name the classes.")
+        here = part.reset_index(drop=True)
+        same = len(here) == len(first) and (here["recording"] == first["recording"]).all()
+        if not same or not np.allclose(here[cells], first[cells], rtol=0, atol=1e-6):
+            raise InputError("these detectors score different cells: join those of one frame rate, hop and recordings.")
+    combined = combine([part[names].to_numpy(dtype=float) for part in parts], how, power=power)
+    return first.assign(**{name: combined[:, k].astype(np.float32) for k, name in enumerate(names)})
 
 
 def report(table: pd.DataFrame, threshold: float = 0.5, **bootstrap: Any) -> pd.DataFrame:

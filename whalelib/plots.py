@@ -196,6 +196,35 @@ def score_curves(ax: Axes, scores: pd.DataFrame, classes: Sequence[str]) -> None
     ax.set(xlabel="time (s)", ylabel="score", ylim=(0, 1.02))
 
 
+def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Share of calls found over false alarms an hour, a line a class, each threshold a dot."""
+    for name in classes:
+        part = curve[curve["class"] == name].sort_values("threshold", ascending=False)
+        ax.plot(
+            part["false_per_hour"], part["recall"], "o-", ms=2.5, color=colours(classes)[name], label=readable(name)
+        )
+    # Rates span decades, and none at all must be on the axis, too.
+    ax.set_xscale("symlog", linthresh=1.0)
+    ax.set(xlabel="false alarms an hour", ylabel="share of calls found", ylim=(0, 1.01))
+    ax.set_xlim(left=0)
+    if len(curve):
+        ax.legend(fontsize=7)
+    else:
+        _says(ax, "no detection with a score")
+
+
+def reliability(ax: Axes, tables: dict[str, pd.DataFrame]) -> None:
+    """The share of calls among scores over their mean, a line each; on the diagonal scores are probabilities."""
+    ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, ls="--")
+    for (name, table), shade in zip(tables.items(), colours(list(tables)).values(), strict=True):
+        ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=readable(name))
+        if "share_low" in table:
+            ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.15, lw=0)
+    ax.set(xlabel="score", ylabel="share of calls", xlim=(0, 1.01), ylim=(0, 1.01))
+    if tables:
+        ax.legend(fontsize=7)
+
+
 def recall_by(ax: Axes, table: pd.DataFrame, x: str, xlabel: str) -> None:
     """Share of calls found, by bins of something, with the number of calls in each bin."""
     ax.bar(range(len(table)), table["recall"], color=PALETTE[0], width=0.8)

@@ -7,7 +7,7 @@ table, `events`, so matching, plotting and every file format exist once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -187,6 +187,11 @@ def intersection_over_union(onset: np.ndarray, offset: np.ndarray, begin: np.nda
     return np.divide(shared, joint, out=np.zeros_like(shared), where=joint > 0)
 
 
+# Which pairs (event, detection) of one recording and label may be matched: rows of the first, rows of the second, and
+# what each pair is worth, above 0 and at most 1.
+Admissible = Callable[[pd.DataFrame, pd.DataFrame], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
 def match(truth: pd.DataFrame, detections: pd.DataFrame, min_iou: float = 0.3) -> np.ndarray:
     """Match detections to true events one to one; gives, for each detection, the row of its event or -1.
 
@@ -195,35 +200,46 @@ def match(truth: pd.DataFrame, detections: pd.DataFrame, min_iou: float = 0.3) -
     with the greatest summed intersection over union, and among equal ones the one with the higher scores, so the result
     does not depend on the order of the rows.
     """
+
+    def admissible(events: pd.DataFrame, found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return overlapping(events, found, min_iou)
+
+    return match_by(truth, detections, admissible)
+
+
+def match_by(truth: pd.DataFrame, detections: pd.DataFrame, admissible: Admissible) -> np.ndarray:
+    """`match` with a rule of one's own: most pairs first, then most worth, then the higher scores."""
     matched = np.full(len(detections), -1, dtype=np.int64)
-    true_rows = truth.reset_index(drop=True).groupby(["recording", "label"], sort=False).indices
-    found_rows = detections.reset_index(drop=True).groupby(["recording", "label"], sort=False).indices
-    for key in true_rows.keys() & found_rows.keys():
-        events_here, found_here = true_rows[key], found_rows[key]
-        # In an order of their own, so that ties between equal overlaps do not fall by the order of the rows.
+    for events_here, found_here in same_kind(truth, detections):
+        # In an order of their own, so that ties between equal worths do not fall by the order of the rows.
         events_here = events_here[_in_order(truth.iloc[events_here])]
         found_here = found_here[_in_order(detections.iloc[found_here])]
-        pairs = _match_one(truth.iloc[events_here], detections.iloc[found_here], min_iou)
+        pairs = _match_one(truth.iloc[events_here], detections.iloc[found_here], admissible)
         matched[found_here[pairs[:, 1]]] = events_here[pairs[:, 0]]
     return matched
+
+
+def same_kind(
+    truth: pd.DataFrame, detections: pd.DataFrame, by: Sequence[str] = ("recording", "label")
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows of both tables that speak of one recording and label, for each that both know."""
+    true_rows = truth.reset_index(drop=True).groupby(list(by), sort=False).indices
+    found_rows = detections.reset_index(drop=True).groupby(list(by), sort=False).indices
+    for key in true_rows.keys() & found_rows.keys():
+        yield true_rows[key], found_rows[key]
 
 
 def _in_order(frame: pd.DataFrame) -> np.ndarray:
     return np.lexsort([-np.nan_to_num(frame["score"]), frame["offset"], frame["onset"]])
 
 
-def _match_one(truth: pd.DataFrame, found: pd.DataFrame, min_iou: float) -> np.ndarray:
-    """Pairs (event, detection) for one recording and label, solved one cluster of overlapping events at a time."""
+def _match_one(truth: pd.DataFrame, found: pd.DataFrame, admissible: Admissible) -> np.ndarray:
+    """Pairs (event, detection) for one recording and label, solved one cluster of possible pairs at a time."""
     from scipy.optimize import linear_sum_assignment
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    i, j = _overlapping(truth, found)
-    onset, offset = truth["onset"].to_numpy(), truth["offset"].to_numpy()
-    begin, end = found["onset"].to_numpy(), found["offset"].to_numpy()
-    iou = intersection_over_union(onset[i], offset[i], begin[j], end[j])
-    good = (iou > 0) & (iou >= min_iou)
-    i, j, iou = i[good], j[good], iou[good]
+    i, j, worth = admissible(truth, found)
     if not len(i):
         return np.empty((0, 2), dtype=np.int64)
     # Far below any difference between overlaps that is not rounding.
@@ -236,17 +252,32 @@ def _match_one(truth: pd.DataFrame, found: pd.DataFrame, min_iou: float) -> np.n
     for rows in np.split(order, np.flatnonzero(np.diff(cluster[i][order])) + 1):
         local_i, at_i = np.unique(i[rows], return_inverse=True)
         local_j, at_j = np.unique(j[rows], return_inverse=True)
-        # A pair is worth more than any sum of overlaps, so the number of pairs comes first.
+        # A pair is worth more than any sum of worths, so the number of pairs comes first.
         gain = np.zeros((len(local_i), len(local_j)))
-        gain[at_i, at_j] = iou[rows] + min(len(local_i), len(local_j)) + 1 + tie_break[j[rows]]
+        gain[at_i, at_j] = worth[rows] + min(len(local_i), len(local_j)) + 1 + tie_break[j[rows]]
         chosen_i, chosen_j = linear_sum_assignment(gain, maximize=True)
         real = gain[chosen_i, chosen_j] > 0
         pairs.append(np.column_stack([local_i[chosen_i[real]], local_j[chosen_j[real]]]))
     return np.concatenate(pairs)
 
 
-def _overlapping(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs of events and detections that may overlap, without comparing every event with every detection."""
+def overlapping(
+    truth: pd.DataFrame, found: pd.DataFrame, min_iou: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of events and detections that overlap by at least `min_iou`, and their intersection over union.
+
+    Of one recording: not every event is compared with every detection.
+    """
+    i, j = may_overlap(truth, found)
+    onset, offset = truth["onset"].to_numpy(), truth["offset"].to_numpy()
+    begin, end = found["onset"].to_numpy(), found["offset"].to_numpy()
+    iou = intersection_over_union(onset[i], offset[i], begin[j], end[j])
+    good = (iou > 0) & (iou >= min_iou)
+    return i[good], j[good], iou[good]
+
+
+def may_overlap(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Index pairs of events and detections that may overlap, and all that do, touching ones among them."""
     begin = found["onset"].to_numpy()
     order = np.argsort(begin, kind="stable")
     longest = float((found["offset"] - found["onset"]).max())
@@ -256,6 +287,30 @@ def _overlapping(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[np.ndarray, 
     i = np.repeat(np.arange(len(truth)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return i, order[np.repeat(first, counts) + within]
+
+
+def union(onset: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The stretches that intervals cover together, in order of time; touching ones are one."""
+    order = np.argsort(onset, kind="stable")
+    onset, reach = onset[order], np.maximum.accumulate(offset[order])
+    apart = onset[1:] > reach[:-1]
+    return onset[np.r_[True, apart][: len(onset)]], reach[np.r_[apart, True][: len(onset)]]
+
+
+def covered_seconds(
+    events: pd.DataFrame, spans: pd.DataFrame, by: Sequence[str] = ("recording", "label")
+) -> np.ndarray:
+    """How much of each row of `spans` the events of the same recording and label cover together."""
+    covered = np.zeros(len(spans))
+    onset, offset = (events[name].to_numpy(dtype=float) for name in ("onset", "offset"))
+    begin, end = (spans[name].to_numpy(dtype=float) for name in ("onset", "offset"))
+    for here, rows in same_kind(events, spans, by):
+        first, last = union(onset[here], offset[here])
+        edges = np.column_stack([first, last]).ravel()
+        # Seconds covered before each edge; between edges they grow evenly, or stand still.
+        before = np.concatenate([[0.0], np.cumsum(np.diff(edges) * (np.arange(len(edges) - 1) % 2 == 0))])
+        covered[rows] = np.interp(end[rows], edges, before) - np.interp(begin[rows], edges, before)
+    return covered
 
 
 def uncovered(begin: float, end: float, onsets: np.ndarray, offsets: np.ndarray) -> list[tuple[float, float]]:

@@ -277,19 +277,62 @@ class Scan:
 
 @dataclass(frozen=True, config=_STRICT)
 class Post:
-    """From scores to detections."""
+    """From scores to detections, the steps in this order."""
 
-    smooth_seconds: float = _knob(0.2, "width of the moving average over scores; 0 leaves them", "s", ge=0)
-    threshold: float | None = _knob(None, "score that opens a detection; empty: chosen on validation days", ge=0, le=1)
+    smoothing: Literal["moving", "neighbours", "median"] = _knob(
+        "moving", "all cells alike, those nearby more than those further off, or the middle value"
+    )
+    smooth_seconds: float = _knob(0.2, "over how long scores are smoothed; 0 leaves them", "s", ge=0)
+    hysteresis: float = _knob(0.0, "a detection goes on while the score is so little below its threshold", ge=0, le=1)
+    at_least: int = _knob(1, "so many of of_cells neighbouring cells must reach the threshold", "cells", ge=1)
+    of_cells: int = _knob(1, "see at_least; never taken for fewer than that", "cells", ge=1)
     merge_seconds: float = _knob(0.25, "two detections closer than this become one", "s", ge=0)
     min_seconds: float = _knob(0.3, "shorter detections are dropped", "s", ge=0)
-    match_iou: float = _knob(0.3, "shared over joint time that makes a detection a hit", ge=0, le=1)
+    max_seconds: float = _knob(0.0, "longer detections are too long; 0: none is", "s", ge=0)
+    too_long: Literal["drop", "cut"] = _knob("drop", "what is too long is dropped, or cut into equal parts")
+    sharpen: bool = _knob(False, "do detections end where the score crosses the threshold, or with the cell?")
+    suppress_seconds: float = _knob(
+        0.0, "of detections of a class whose middles lie closer than this the best stays; 0: all do", "s", ge=0
+    )
+    suppress_iou: float = _knob(
+        1.0, "of detections of two classes that share more of their joint time the better stays; 1: all do", ge=0, le=1
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Deciding:
+    """Which score is a call, as validation days have it."""
+
+    calibration: Literal["none", "isotonic", "platt", "temperature"] = _knob(
+        "none", "the curve, fitted on validation days, that makes scores probabilities"
+    )
+    threshold: float | None = _knob(None, "score that opens a detection; empty: chosen on validation days", ge=0, le=1)
+    class_thresholds: dict[str, float] = _knob({}, "the threshold of some classes, by name, over all others")
+    aim: Literal["f1", "recall", "rate"] = _knob(
+        "f1", "thresholds are chosen for the best F1, for aim_recall, or for aim_rate"
+    )
+    aim_recall: float = _knob(0.9, "share of calls to be found, with as few false alarms as can be", gt=0, le=1)
+    aim_rate: float = _knob(1.0, "false alarms an hour and class that are allowed", "1/h", ge=0)
+    ensemble: list[str] = _knob([], "folders of trained detectors whose scores join this one's")
+    ensemble_by: Literal["mean", "power", "rank"] = _knob("mean", "mean score, power mean, or mean rank")
+    ensemble_power: float = _knob(2.0, "of the power mean: the higher, the more the surest detector counts", gt=0)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Matching:
+    """When a detection has found a call."""
+
+    match_by: Literal["overlap", "collar"] = _knob("overlap", "by shared time, or by how near both ends lie")
+    match_iou: float = _knob(0.3, "overlap: shared over joint time that makes a detection a hit", ge=0, le=1)
+    collar_seconds: float = _knob(0.2, "collar: how far its beginning and its end may lie off", "s", ge=0)
+    collar_share: float = _knob(0.5, "collar: share of the call's length that its end may, where that is more", ge=0)
+    collar_edges: Literal["both", "onset"] = _knob("both", "collar: beginning and end, or the beginning alone")
 
 
 SECTIONS: dict[str, type] = {
     "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
     "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo,
-    "tracking": Tracking, "scan": Scan, "post": Post,
+    "tracking": Tracking, "scan": Scan, "post": Post, "deciding": Deciding, "matching": Matching,
 }  # fmt: skip
 
 # What each product of the pipeline depends on. A product's signature hashes exactly these sections.
@@ -301,5 +344,5 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "features": (*_SURVEY, "data", "features"),
     "detector": _FITTED,
     "scores": (*_FITTED, "scan"),
-    "detections": (*_FITTED, "scan", "post"),
+    "detections": (*_FITTED, "scan", "post", "deciding", "matching"),
 }

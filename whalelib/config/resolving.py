@@ -16,7 +16,9 @@ from whalelib.config.page import (
     SECTIONS,
     Augment,
     Data,
+    Deciding,
     Features,
+    Matching,
     Model,
     Objective,
     Ocean,
@@ -61,6 +63,8 @@ class Config:
     tracking: Tracking
     scan: Scan
     post: Post
+    deciding: Deciding
+    matching: Matching
 
     def __getattr__(self, name: str) -> Any:
         if name in _SECTION_OF:
@@ -95,7 +99,8 @@ def _type_name(hint: Any) -> str:
         return " | ".join(typing.get_args(hint))
     if isinstance(hint, types.UnionType):
         return " or ".join("empty" if a is type(None) else _type_name(a) for a in typing.get_args(hint))
-    names = {"int": "whole number", "float": "number", "str": "text", "bool": "yes or no", "list[str]": "list of texts"}
+    names = {"int": "whole number", "float": "number", "str": "text", "bool": "yes or no", "list[str]": "list of texts",
+             "dict[str, float]": "numbers by name"}  # fmt: skip
     name = str(hint) if typing.get_origin(hint) else hint.__name__
     return names.get(name, name)
 

@@ -21,7 +21,8 @@ channel but the first, and events that are possible or absent: written, they wou
 Every reader can be called as `reader(path, recordings)` and every writer as `writer(path, events, recordings)`;
 `READERS` and `WRITERS` find them by name. The plain tables, `csv` and `parquet`, keep the order of the rows and columns
 of one's own; the other formats sort events by recording and onset and know no more than the events table does.
-`read_recordings` and `write_recordings` are the same for the recordings table, as CSV or Parquet.
+`read_recordings` and `write_recordings` are the same for the recordings table, as CSV or Parquet. `write_detections`
+writes what a scan found, in several of these formats, into a folder.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from whalelib.formats.plain import (
     write_parquet,
     write_recordings,
 )
+from whalelib.formats.publishing import write_detections
 from whalelib.formats.raven import RAVEN_COLUMNS, read_raven, write_raven
 from whalelib.formats.text import Read
 
@@ -81,6 +83,7 @@ __all__ = [
     "write_birdnet",
     "write_birdnet_raven",
     "write_csv",
+    "write_detections",
     "write_noaa_log",
     "write_parquet",
     "write_raven",

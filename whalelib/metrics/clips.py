@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from whalelib.errors import InputError
-from whalelib.metrics.intervals import DRAWS, LEVEL, ends, resamples
+from whalelib.metrics.intervals import DRAWS, LEVEL, ends, mean_of_classes, resamples
 from whalelib.metrics.ranking import Ranking, label_precision
 
 MEASURES = ("ap", "auc", "f1", "accuracy", "padded_ap", "lwlrap")
@@ -120,11 +120,6 @@ def _measured(
         found["f1"] = np.where(judged, 2 * total(called & held) / (positives + total(called & known)), np.nan)
         found["accuracy"] = total(known & (called == held)) / clips
         found["lwlrap"] = ranked / positives
-        means = {name: _mean(value) for name, value in found.items()}
+        means = {name: mean_of_classes(value) for name, value in found.items()}
         means["lwlrap"] = ranked.sum(axis=1) / positives.sum(axis=1)
     return {name: np.column_stack([value, means[name]]) for name, value in found.items()}
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean over classes that have a value; NaN where none has."""
-    return np.nansum(values, axis=1) / np.isfinite(values).sum(axis=1)

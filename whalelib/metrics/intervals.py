@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 
 DRAWS = 200
 LEVEL = 0.95
@@ -24,19 +25,19 @@ def interval(
     """
     of_row, times = resamples(groups, draws, seed)
     rows_of = [np.flatnonzero(of_row == group) for group in range(times.shape[1])]
-    values = [
-        statistic(np.concatenate([rows_of[g] for g in np.repeat(np.arange(len(many)), many)]))
-        for many in (times if len(rows_of) else [])
-    ]
+    values = [statistic(np.concatenate([rows_of[g] for g in np.repeat(np.arange(len(many)), many)])) for many in times]
     low, high = ends(np.array(values, dtype=float), level)
     return float(low), float(high)
 
 
 def resamples(groups: Sequence[str] | np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each row's group, and how often each draw holds each group, [draws, groups]."""
+    """The number of each row's group, and how often each draw holds each group, [draws, groups].
+
+    Of a single group there is no draw: it does not tell how groups differ, and what has no draw has no interval.
+    """
     names, of_row = np.unique(np.asarray(list(groups)), return_inverse=True)
-    if not len(names):
-        return of_row, np.zeros((draws, 0), dtype=np.int64)
+    if len(names) < 2:
+        return of_row, np.zeros((0, len(names)), dtype=np.int64)
     picked = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
     times = np.zeros((draws, len(names)), dtype=np.int64)
     np.add.at(times, (np.arange(draws)[:, None], picked), 1)
@@ -56,3 +57,19 @@ def ends(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarr
     tail = (1 - level) / 2
     low, high = np.nanquantile(np.where(enough, values, 0.0), [tail, 1 - tail], axis=0)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def mean_of_classes(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is a number; NaN where nothing is."""
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, axis=-1) / np.isfinite(values).sum(axis=-1)
+
+
+def with_ends(
+    report: pd.DataFrame, values: dict[str, np.ndarray], level: float = LEVEL, *, intervals: bool = True
+) -> pd.DataFrame:
+    """A report with these measures [draws, rows], the first being of all there is, and the ends of their intervals."""
+    report = report.assign(**{name: drawn[0] for name, drawn in values.items()})
+    for name, drawn in values.items() if intervals else ():
+        report[f"{name}_low"], report[f"{name}_high"] = ends(drawn[1:], level)
+    return report

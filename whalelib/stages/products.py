@@ -1,7 +1,6 @@
-"""The products of a configuration: survey, clip store, detector, scores, detections; each made once and kept.
+"""The products of a configuration up to its scores: survey, split, clip store, detector; each made once and kept.
 
-This is the one place where knobs are unpacked into the library's plain arguments, so that the notebooks that share a
-product ask for it by one line and get the same one. Products lie in the cache under their signature.
+Products lie in the cache under their signature.
 """
 
 from __future__ import annotations
@@ -202,7 +201,7 @@ def store(config: Config, parts: Split) -> Store:
     if config.store_path:
         return _given_store(config)
     return clips.build_store(
-        _place(config, "clips", parts),
+        place(config, "clips", parts),
         parts.survey.recordings,
         parts.survey.events,
         parts.clips,
@@ -273,7 +272,7 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             print(trainable_share(detector))
         return detector
 
-    folder = _place(config, "detector", parts)
+    folder = place(config, "detector", parts)
     with train.processes().main_process_first():
         cut = store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
@@ -319,7 +318,7 @@ def trained(config: Config, parts: Split) -> Fitted:
     from whalelib import train
 
     try:
-        return train.load(_place(config, "detector", parts))
+        return train.load(place(config, "detector", parts))
     except InputError:
         raise InputError(
             "there is no detector trained with these knobs yet: run notebook 03 with them, or `whalelib run train`."
@@ -363,7 +362,7 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
             "recordings by source and data_path; the detector that was trained is found again."
         )
     recordings = parts.recordings(*folds)
-    folder = _place(config, "scores", parts)
+    folder = place(config, "scores", parts)
     how = section_of(config, "scan", without=("test_crops",))
     receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
     return predict.read_scores(folder, list(recordings["recording"])), receipt
@@ -377,22 +376,6 @@ def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.Data
     return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
-def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
-    """Detections on the test fold, their scores, and the thresholds, which the validation fold alone has chosen."""
-    from whalelib import post
-
-    steps = section_of(config, "post", without=("threshold", "match_iou"))
-    if config.threshold is None:
-        scores, _ = scan(config, parts, "validation")
-        truth = parts.events("validation")
-        thresholds = post.choose_thresholds(scores, truth, parts.calls, match_iou=config.match_iou, **steps)
-    else:
-        thresholds = dict.fromkeys(parts.calls, config.threshold)
-    scores, _ = scan(config, parts, "test")
-    bands = post.bands_of(parts.events("train"))
-    return post.detect(scores, thresholds, bands=bands, **steps), scores, thresholds
-
-
 def output(config: Config, run_folder: str = "") -> Path:
     """Where a notebook leaves tables and figures: its run's folder, or the cache when it is used by hand."""
     folder = Path(run_folder) if run_folder else experiment.cache(config, "detections")
@@ -400,6 +383,6 @@ def output(config: Config, run_folder: str = "") -> Path:
     return folder
 
 
-def _place(config: Config, product: str, parts: Split) -> Path:
+def place(config: Config, product: str, parts: Split) -> Path:
     """Two folders of recordings with the same knobs are two data sets, so their tables count too."""
     return experiment.cache(config, product, data=parts.survey.fingerprint())

@@ -1,0 +1,63 @@
+"""The products of a configuration: survey, clip store, detector, scores, detections; each made once and kept.
+
+This is the one place where knobs are unpacked into the library's plain arguments, so that the notebooks that share a
+product ask for it by one line and get the same one.
+"""
+
+from whalelib.stages.detecting import (
+    decide,
+    detection_curve,
+    detections,
+    event_report,
+    rule,
+    scores_together,
+)
+from whalelib.stages.products import (
+    Split,
+    augmenter,
+    case,
+    copies,
+    data_folder,
+    examine,
+    facts,
+    fit,
+    fresh_detector,
+    front_end,
+    held_out,
+    output,
+    place,
+    recording_scores,
+    scan,
+    split,
+    store,
+    survey,
+    trained,
+)
+
+__all__ = [
+    "Split",
+    "augmenter",
+    "case",
+    "copies",
+    "data_folder",
+    "decide",
+    "detection_curve",
+    "detections",
+    "event_report",
+    "examine",
+    "facts",
+    "fit",
+    "fresh_detector",
+    "front_end",
+    "held_out",
+    "output",
+    "place",
+    "recording_scores",
+    "rule",
+    "scan",
+    "scores_together",
+    "split",
+    "store",
+    "survey",
+    "trained",
+]
