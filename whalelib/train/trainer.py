@@ -46,6 +46,7 @@ class DetectorTrainer(Trainer):
         if objective.center_weight:  # what the head answers from, averaged over time, is the clip's embedding
             self._detector(self.model).head.register_forward_pre_hook(self._keep_embeddings)
         self.lr_scheduler: Any
+        self.optimizer: Any
         self.model_accepts_loss_kwargs = True  # the loss has its share already; it is not divided by the parts again
         self.mean_weights = RunningMean(self.model, recipe.ema) if recipe.ema else None
         self._judged: list[tuple[float, float]] = []  # loss and clips of each batch of an evaluation
