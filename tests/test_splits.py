@@ -260,3 +260,13 @@ def test_a_split_of_whole_groups_leaks_nothing():
     clips.check_leakage(table)
     by_fold = clips.split_by_class(recordings, events)[0]
     clips.check_leakage(clips.cut(recordings, events, ["a"], by_fold, exhaustive=True))
+
+
+def test_a_fold_without_a_clip_that_is_known_to_be_empty_is_named():
+    table = pd.DataFrame({"fold": ["train", "train", "validation", "test", "test"], "recording": list("abcde")})
+    both = table.assign(call=[1.0, 0.0, 0.0, 1.0, 0.0])
+    assert clips.one_sided(both) == []
+    (sentence,) = clips.one_sided(both.assign(call=[1.0, 0.0, 0.0, 1.0, np.nan]))
+    assert "fold test" in sentence
+    assert "exhaustive" in sentence
+    assert clips.one_sided(both[both["fold"] == "train"].assign(call=1.0)) == []  # a training says so itself

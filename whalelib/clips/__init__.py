@@ -15,7 +15,7 @@ from whalelib.clips.labels import (
     label,
 )
 from whalelib.clips.leakage import check_leakage, merge_groups
-from whalelib.clips.splitting import cross_validation, folds, split, split_by_class
+from whalelib.clips.splitting import cross_validation, folds, one_sided, split, split_by_class
 from whalelib.clips.store import FOLDS, Store, open_store, read_batch
 from whalelib.clips.transfer import fetch, upload
 
@@ -40,6 +40,7 @@ __all__ = [
     "has_noise_class",
     "label",
     "merge_groups",
+    "one_sided",
     "open_store",
     "read_batch",
     "split",

@@ -220,3 +220,16 @@ def _counts_of(of: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.Index, np.ndar
     alone = of.assign(group=of["recording"])
     names = sorted(calls["label"].unique())
     return pd.Index(of["recording"]), _calls_of_groups(alone, calls, of["recording"].to_numpy(), names)
+
+
+def one_sided(clips: pd.DataFrame) -> list[str]:
+    """A sentence for each held-out fold in which no clip is known to be without a call."""
+    classes, sentences = classes_of(clips), []
+    for fold in ("validation", "test"):
+        there = clips.loc[clips["fold"] == fold, classes]
+        if len(there) and not (there == 0).any(axis=None):
+            sentences.append(
+                f"no clip of the fold {fold} is known to be without a call, so false alarms cannot be judged there: "
+                "annotate absences on more groups (days, sites or tapes), or set exhaustive if every call is annotated."
+            )
+    return sentences

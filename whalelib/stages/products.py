@@ -173,6 +173,7 @@ def split(config: Config, found: Survey | None = None) -> Split:
     if config.majority_ratio:
         table = clips.balance(table, config.majority_ratio, config.split_seed)
     clips.check_leakage(table)  # copies are one group by now, and groups are what it looks at
+    found.problems.extend(clips.one_sided(table))
     return Split(found, clips.classes_of(table), folds, table)
 
 
