@@ -52,10 +52,10 @@ def estimate(values: Sequence[float], comparisons: int = 1) -> Estimate:
     return Estimate(mean, float(t.ppf(1 - 0.025 / comparisons, n - 1)) * spread / math.sqrt(n), n)
 
 
-def paired(case: dict[int, float], reference: dict[int, float], comparisons: int = 1) -> Estimate:
-    """The difference case - reference over the seeds that both have."""
-    seeds = sorted(case.keys() & reference.keys())
-    return estimate([case[s] - reference[s] for s in seeds], comparisons)
+def paired(case: dict[Any, float], reference: dict[Any, float], comparisons: int = 1) -> Estimate:
+    """The difference case - reference over the seeds (and folds) that both have."""
+    both = sorted(case.keys() & reference.keys())
+    return estimate([case[key] - reference[key] for key in both], comparisons)
 
 
 def verdict(name: str, reference: str, difference: Estimate, matters: float, metric: str) -> tuple[str, bool]:
@@ -129,23 +129,31 @@ def _table(experiment: Experiment, done: list[Run]) -> tuple[list[str], list[str
         return [], [], False
     cases: dict[str, list[Run]] = {}
     for run in done:
-        cases.setdefault(", ".join(f"{k} {v}" for k, v in run.case.items()) or "as given", []).append(run)
+        cases.setdefault(_case(run), []).append(run)
     metric = experiment.metric
     measured = {name for run in done for name in _values(run)}
     beside = [name for name in BESIDE if name in measured and name != metric]
     names = list(cases)
     compare = len(names) > 1
-    head = ["case", "seeds", metric, *(["difference"] if compare else []), *beside, "minutes a run"]
+    crossed = "validation_fold" in experiment.grid
+    head = [
+        "case",
+        "seeds and folds" if crossed else "seeds",
+        metric,
+        *(["difference"] if compare else []),
+        *beside,
+        "minutes a run",
+    ]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     sentences, matters = [], False
-    reference = {run.seed: _values(run)[metric] for run in cases[names[0]] if metric in _values(run)}
+    reference = {_pair(run): _values(run)[metric] for run in cases[names[0]] if metric in _values(run)}
     for name in names:
-        of_seed = {run.seed: _values(run)[metric] for run in cases[name] if metric in _values(run)}
-        cells = [name, str(len(of_seed)), str(estimate(list(of_seed.values())))]
+        of_pair = {_pair(run): _values(run)[metric] for run in cases[name] if metric in _values(run)}
+        cells = [name, str(len(of_pair)), str(estimate(list(of_pair.values())))]
         if compare and name == names[0]:
             cells.append("reference")
         elif compare:
-            difference = paired(of_seed, reference, len(names) - 1)
+            difference = paired(of_pair, reference, len(names) - 1)
             cells.append(f"{difference.mean:+.3f} ± {difference.half_width:.3f}" if difference.n > 1 else "–")
             sentence, important = verdict(name, names[0], difference, experiment.matters, metric)
             sentences.append(sentence)
@@ -154,6 +162,16 @@ def _table(experiment: Experiment, done: list[Run]) -> tuple[list[str], list[str
         seconds = [float(r.result["seconds"]) for r in cases[name] if r.result]
         rows.append(f"| {' | '.join([*cells, f'{sum(seconds) / len(seconds) / 60:.1f}'])} |")
     return rows, sentences, matters
+
+
+def _case(run: Run) -> str:
+    """What is compared. The folds of a cross-validation are no cases: they repeat one, as seeds do."""
+    return ", ".join(f"{k} {v}" for k, v in run.case.items() if k != "validation_fold") or "as given"
+
+
+def _pair(run: Run) -> tuple[int, int]:
+    """What a run of one case has in common with its like of another."""
+    return run.seed, int(run.case.get("validation_fold", 0))
 
 
 def _folds(experiment: Experiment) -> list[str]:
