@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from servers import forget_logins, moto
 from test_train_tricks import WAYS, fit, same, tiny
 
 from whalelib import clips, train
@@ -77,30 +76,13 @@ def bucket(monkeypatch):
     """A bucket of a server on the loopback."""
     for package in ("s3fs", "moto", "boto3"):
         pytest.importorskip(package)
-    import boto3
-
-    for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    login = {"AWS_ACCESS_KEY_ID": "whale", "AWS_SECRET_ACCESS_KEY": "song", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {**login, "WHALELIB_S3_ENDPOINT": f"http://127.0.0.1:{port}"}.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
-    client.create_bucket(Bucket="whales")
-    yield client
-    client.close()
-    process.terminate()
-    process.wait(10)
+    forget_logins(monkeypatch)
+    with moto() as running:
+        login = {"AWS_ACCESS_KEY_ID": "whale", "AWS_SECRET_ACCESS_KEY": "song", "AWS_DEFAULT_REGION": "us-east-1"}
+        for name, value in {**login, "WHALELIB_S3_ENDPOINT": running.url}.items():
+            monkeypatch.setenv(name, value)
+        running.client.create_bucket(Bucket="whales")
+        yield running.client
 
 
 def keys(client):

@@ -87,14 +87,18 @@ def bytes_of(path: FilePath) -> bytes:
         ) from None
 
 
-def text_of(path: FilePath, may_be_empty: bool = False) -> str:
-    data = bytes_of(path)
+def decoded(data: bytes, path: FilePath) -> str:
+    """The text of a table; what holds zero bytes is none."""
     if b"\0" in data:
         raise InputError(f"{path} is not a text file: export the table as UTF-8 text.")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # what older Windows tools write
+        return data.decode("latin-1")  # what older Windows tools write
+
+
+def text_of(path: FilePath, may_be_empty: bool = False) -> str:
+    text = decoded(bytes_of(path), path)
     if not text.strip() and not may_be_empty:
         raise InputError(f"{path} is empty: export the table again, at least with its header.")
     return text

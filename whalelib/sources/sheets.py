@@ -12,6 +12,7 @@ from posixpath import splitext
 
 from whalelib.audio import SOUND_ENDINGS
 from whalelib.errors import InputError
+from whalelib.formats.text import decoded
 from whalelib.sources.folder import Listing, file_name, read_bytes
 
 NAMES_SHOWN = 3
@@ -46,13 +47,7 @@ def refuse_column(where: object, name: str, columns: Iterable[str], knob: str) -
 
 def read_sheet(path: str, problems: list[str], needed: Sequence[str] = ()) -> Sheet:
     """The rows of a csv (comma, semicolon or tab); a row with more cells than the header is named and left out."""
-    data = read_bytes(path)
-    if b"\0" in data:
-        raise InputError(f"{path} is not a text file: export the table as UTF-8 text.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")  # what older Windows tools write
+    text = decoded(read_bytes(path), path)
     first = text.lstrip().split("\n", 1)[0]
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     try:
