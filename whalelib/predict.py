@@ -101,7 +101,9 @@ def score_recordings(
             receipt.append((rec.recording, "failed", rec.seconds, 0.0, str(error)))
             continue
         with torch.inference_mode():
-            scores = torch.sigmoid(detector(torch.from_numpy(crops).to(device)).clip).float().mean(0).cpu().numpy()
+            scores = (
+                detector.probabilities(detector(torch.from_numpy(crops).to(device)).clip).float().mean(0).cpu().numpy()
+            )
         rows.append((rec.recording, 0.0, seconds, *scores))
         heard = np.minimum(np.diff(onsets), detector.clip_seconds).sum() + min(detector.clip_seconds, seconds)
         receipt.append((rec.recording, "done", rec.seconds, float(heard), ""))
