@@ -23,6 +23,13 @@ _TRANSFORMER: dict[str, Any] = {
     "model": "ast",
     "features": {"n_mels": 128, "hop_seconds": 0.01, "mel_break_hz": 700.0},
 }
+# What helps on these clips (experiments/right_whale.yaml).
+_AUGMENTATIONS = (
+    "time_shift p=1 seconds=-0.3..0.3",
+    "mixup p=1 at=picture",
+    "frequency_mask p=1 count=1 share=0..0.15",
+    "time_mask p=1 count=1 seconds=0..0.32",
+)
 _LORA = {"lora_rank": 16}
 _LOW = {"precision": "bf16"}
 
@@ -53,11 +60,11 @@ def training(folder: Path) -> None:
 
     right_whales(folder / "store") or synthetic_store(folder, 8000)
     which = "right-whale clips" if os.environ.get("WHALELIB_DATA") else "clips of noise"
-    print(f"small_cnn, an epoch of {which} of 2 s at 2 kHz, each precision in a process of its own")
-    for precision in ("float32", "bf16"):
-        clips, seconds, learning, reading = in_own_process("_epochs", folder / precision)
-        print(f"  {precision:8} {clips:,.0f} clips: {seconds:.2f} s (median of {_EPOCHS}, evaluation aside)")
-        print(f"  {'':8} of a step {learning:.0%} is forward and backward, {reading:.0%} is waiting for clips")
+    print(f"small_cnn, an epoch of {which} of 2 s at 2 kHz, each way in a process of its own")
+    for way in ("float32", "bf16", "float32 augmented", "bf16 augmented"):
+        clips, seconds, learning, reading = in_own_process("_epochs", folder / way)
+        print(f"  {way:17} {clips:,.0f} clips: {seconds:.2f} s (median of {_EPOCHS}, evaluation aside)")
+        print(f"  {'':17} of a step {learning:.0%} is forward and backward, {reading:.0%} is waiting for clips")
     if "ast" not in models.names():
         print("ten batches under each setting: skipped, because there is no transformer among the networks")
         return
@@ -105,10 +112,11 @@ def right_whales(folder: Path) -> Store | None:
 
 
 def epoch_cost(path: Path) -> tuple[float, ...]:
-    """Clips, seconds of the median epoch, and what share of a step is learning and reading, at a precision."""
+    """Clips, seconds of the median epoch, and what share of a step is learning and reading, in the way of this name."""
     from transformers import TrainerCallback
 
     from whalelib import clips, train
+    from whalelib.augment import Augmenter
     from whalelib.models import build
 
     store, seconds = clips.open_store(path.parent / "store"), []
@@ -121,11 +129,14 @@ def epoch_cost(path: Path) -> tuple[float, ...]:
             seconds.append(time.perf_counter() - self.begun)
 
     fresh: dict[str, Any] = {"classes": store.classes, "clip_seconds": store.clip_seconds}
-    knobs: dict[str, Any] = {"precision": path.name, "epochs": _EPOCHS}
+    precision, _, augmented = path.name.partition(" ")
+    knobs: dict[str, Any] = {"precision": precision, "epochs": _EPOCHS}
+    if augmented:
+        knobs["augmenter"] = Augmenter(_AUGMENTATIONS, sample_rate=RATE, clip_seconds=store.clip_seconds)
     with contextlib.redirect_stdout(io.StringIO()):  # what this process prints are figures
         place = path.parent / f"fit-{path.name}"
         train.fit(build(**fresh), store, place, callbacks=[Clock()], progress=False, **knobs)
-    costs = train.profiled(build(**fresh), store, batches=40, precision=path.name)
+    costs = train.profiled(build(**fresh), store, batches=40, precision=precision)
     return len(store.folds["train"]), statistics.median(seconds), costs["learning"], costs["reading"]
 
 
