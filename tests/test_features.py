@@ -134,26 +134,27 @@ def test_pcen_equals_librosa(knobs):
     module = mel(knobs, compress="pcen", pcen_seconds=0.3)
     waveform = noise(1, int(2.5 * knobs[0]))
     waveform[:, : waveform.shape[1] // 2] *= 0.01
-    power = librosa_power(module, waveform[0], knobs)
+    power = mel(knobs, compress="power")(waveform)[0, 0].double().numpy()
     smoothing = module.pcen.smoothing
     start = scipy.signal.lfilter_zi([smoothing], [1, smoothing - 1]) * power[:, :1]  # as if it had always been so
     expected = librosa.pcen(
         power, sr=knobs[0], hop_length=module.hop, time_constant=0.3, gain=0.98, bias=2.0, power=0.5, eps=1e-6, zi=start
     )
-    np.testing.assert_allclose(module(waveform)[0, 0], expected, rtol=2e-5)
+    np.testing.assert_allclose(module(waveform)[0, 0], expected, rtol=5e-6)
 
 
 @pytest.mark.parametrize("power", [0.25, 0.5, 1.0])
 @pytest.mark.parametrize("trainable", [False, True])
 def test_pcen_of_any_power_equals_librosa(power, trainable):
     energy = np.abs(np.random.default_rng(0).normal(0, 1, (5, 300))) * np.logspace(-8, 0, 300)
+    energy = energy.astype(np.float32).astype(np.float64)
     module = PCEN(5, 30.0, gain=0.7, bias=1.5, power=power, trainable=trainable)
     start = scipy.signal.lfilter_zi([module.smoothing], [1, module.smoothing - 1]) * energy[:, :1]
     expected = librosa.pcen(
         energy, sr=30, hop_length=1, time_constant=0.4, gain=0.7, bias=1.5, power=power, eps=1e-6, zi=start
     )
     found = module(torch.from_numpy(energy[None].astype(np.float32)))[0].detach()
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=5e-6)
 
 
 # Equal to the extractors of published models
