@@ -31,6 +31,7 @@ def asked(tmp_path):
     asked = experiment.load_experiment(file)
     for run in experiment.runs(asked):
         ensembles.save(said_of(60, run.config.validation_fold, run.seed), run.folder)
+        (run.folder / "config.yaml").write_text(yaml.safe_dump(run.config.flat()))
         result = {"status": "done", "finished": "2026-01-01T00:00:00+00:00", "seconds": 60.0, "left_out": []}
         experiment._write_json(run.folder / "result.json", {**result, "values": {"validation_auc": 0.5}})
     return asked
@@ -71,6 +72,15 @@ def test_folds_that_are_not_done_yet_are_not_counted(asked):
             (run.folder / ensembles.FILE).unlink()
     table = pd.read_csv(crossing.judge_folds(asked))
     assert table[["folds", "clips"]].to_numpy().tolist() == [[2, 120]]
+
+
+def test_a_fold_that_failed_or_was_made_with_other_knobs_is_not_counted(asked):
+    failed, stale = (run for run in experiment.runs(asked) if run.seed == 0 and run.config.validation_fold < 2)
+    result = failed.result | {"status": "failed"}
+    experiment._write_json(failed.folder / "result.json", result)
+    (stale.folder / "config.yaml").write_text(yaml.safe_dump(stale.config.flat() | {"epochs": 99}))
+    table = pd.read_csv(crossing.judge_folds(asked), dtype={"seed": str}).set_index("seed")
+    assert table["folds"].to_dict() == {"0": 1, "1": 3, "all together": 1}
 
 
 def test_an_experiment_without_folds_has_no_such_table(asked, tmp_path):

@@ -296,6 +296,8 @@ def test_dataset_normalisation_is_learnt_once_and_saved():
     module, waveform = Spectrogram(2000, normalise="dataset", n_mels=16), noise(50, 6000)
     waveform *= torch.logspace(-2, 0, 50)[:, None]
     assert not module.normalise.fitted
+    with pytest.raises(InputError, match="does not know the data set yet"):
+        module(waveform)
     module.fit(waveform)
     assert module.normalise.fitted
     picture = module(waveform)
@@ -466,6 +468,8 @@ def test_the_share_of_energy_in_the_band_is_that_of_the_tones_inside():
         ({"front_end": "mel+mfcc", "n_mfcc": 20}, ["64 rows", "set n_mfcc to 0"]),
         ({"compress": "pcen", "pcen_seconds": 0.0}, ["pcen_seconds"]),
         ({"deltas": 3}, ["deltas", "0, 1, 2"]),
+        ({"picture_frames": 1}, ["picture_frames cannot be 1", "hop_seconds"]),
+        ({"picture_frames": 32, "hop_seconds": 5.0}, ["picture of 1 columns", "hop_seconds"]),
         ({"front_end": "ast"}, ["16000 Hz", "speed"]),
     ],
     ids=lambda v: "-".join(v) if isinstance(v, dict) else "",

@@ -515,3 +515,19 @@ def test_a_short_recording_is_one_padded_clip_and_an_unreadable_one_costs_only_i
     np.testing.assert_allclose(scores[detector.classes].to_numpy()[0], expected, atol=1e-5)
     nothing, _ = predict.score_recordings(detector, recordings[:1])
     assert nothing.empty
+
+
+def test_each_recording_is_heard_on_the_channel_that_is_named(tmp_path, small_fit):
+    path, rng = tmp_path / "two.wav", np.random.default_rng(0)
+    soundfile.write(path, rng.normal(0, 0.1, (12000, 2)), 2000)
+    table = pd.DataFrame([{"recording": "two", "path": str(path), "seconds": 6.0}])
+    heard = {}
+    for name, recordings, channel in (
+        ("first", table, 1), ("second", table, 2), ("named", table.assign(listen_channel=2), 1)
+    ):  # fmt: skip
+        predict.scan(small_fit.detector, recordings, tmp_path / name, channel=channel, progress=False)
+        clips, _ = predict.score_recordings(small_fit.detector, recordings, channel=channel)
+        scores = predict.read_scores(tmp_path / name, ["two"])
+        heard[name] = np.concatenate([frame[small_fit.detector.classes] for frame in (scores, clips)])
+    np.testing.assert_array_equal(heard["named"], heard["second"])
+    assert not np.array_equal(heard["first"], heard["second"])

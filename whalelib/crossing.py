@@ -26,7 +26,8 @@ def judge_folds(asked: Experiment) -> Path | None:
     """
     said: dict[str, dict[int, dict[int, pd.DataFrame]]] = {}  # by case, seed and fold
     for run in experiment.runs(asked):
-        if "validation_fold" in run.case and (run.folder / ensembles.FILE).exists():
+        done = run.fresh and run.result and run.result["status"] == "done"
+        if done and "validation_fold" in run.case and (run.folder / ensembles.FILE).exists():
             case = ", ".join(f"{name} {value}" for name, value in run.case.items() if name != "validation_fold")
             folds = said.setdefault(case or "as given", {}).setdefault(run.seed, {})
             folds[run.config.validation_fold] = ensembles.read(run.folder)

@@ -1,11 +1,24 @@
-"""Frequency scales and the triangular filters that lie on them; numpy alone, so that the doctor needs no torch."""
+"""Frequency scales, the triangular filters that lie on them, and presets; numpy alone, so the doctor needs no torch."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from whalelib.errors import InputError
 
+# Front ends by name that set knobs whatever is given for these; the other knobs stay free.
+PRESETS: dict[str, dict[str, Any]] = {
+    # 256 samples that overlap by 156 at 2 kHz, 39 to 358 Hz: the picture of the right-whale work on DCLDE 2013.
+    "dclde": {
+        "front_end": "linear",
+        "window_seconds": 0.128,
+        "hop_seconds": 0.05,
+        "band_low_hz": 39.0,
+        "band_high_hz": 358.0,
+    },
+}
 SCALES = ("break", "htk", "slaney", "linear")
 
 # The Slaney scale: even steps of 200/3 Hz up to 1 kHz, above it 27 steps to each factor of 6.4.

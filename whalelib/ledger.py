@@ -16,7 +16,8 @@ HEAD = """# Experiment log
 Newest first. Written by `whalelib log` from the results under experiments/ and the notes in the experiment files; do
 not edit it by hand. Every number is a mean over seeds with a 95 % interval (Student's t). Differences are paired by
 seed against the first row, and their intervals are widened for the number of rows compared (Bonferroni), so that the
-chance of any false "beats" in one table is at most 5 %.
+chance of any false "beats" in one table is at most 5 %. The folds of a cross-validation count like seeds, although
+their detectors share most of what they learnt from; the table of all held-out clips below is the one to trust.
 """
 # What stands beside the experiment's own metric, where the runs measured it.
 BESIDE = ("test_ap", "event_f1", "event_precision", "event_recall", "false_per_hour")

@@ -45,7 +45,8 @@ def scan(
     """Score recordings into `folder`, one Parquet file each, and return the receipt: a row a recording.
 
     A recording whose file of scores is there already, made by this detector from this very file, is not scored again.
-    A recording that cannot be read costs only itself; the receipt says why, and how many seconds were analysed.
+    A recording that cannot be read costs only itself; the receipt says why, and how many seconds were analysed. A
+    column `listen_channel` of the recordings names the channel of each, in place of `channel` for all.
     """
     if recordings.empty:
         raise InputError("there is no recording to scan: check the folder or the table.")
@@ -56,11 +57,12 @@ def scan(
     shown = tqdm(total=round(recordings["seconds"].sum() / 3600, 2), desc="scanning", unit="h", disable=not progress)
     for rec in recordings.itertuples():
         target = folder / f"{rec.recording}.parquet"
-        made_by = {"detector": who, "hop": scan_hop_seconds, "channel": channel, **_file_identity(rec.path)}
+        ear = int(getattr(rec, "listen_channel", channel))
+        made_by = {"detector": who, "hop": scan_hop_seconds, "channel": ear, **_file_identity(rec.path)}
         about = _about(target)
         if about is None or about["made_by"] != made_by:
             try:
-                about = _scan_one(detector, rec, target, made_by, scan_hop_seconds, scan_batch, channel)
+                about = _scan_one(detector, rec, target, made_by, scan_hop_seconds, scan_batch, ear)
             except InputError as error:
                 target.unlink(missing_ok=True)  # scores of an older detector must not pass for this one's
                 about = {"analysed_seconds": 0.0, "reason": str(error)}
@@ -95,7 +97,8 @@ def score_recordings(
             seconds = audio.probe(rec.path).seconds
             spare = max(seconds - detector.clip_seconds, 0.0)
             onsets = np.unique(np.linspace(0, spare, test_crops)) if test_crops > 1 else np.array([spare / 2])
-            read = [audio.read(rec.path, onset, detector.clip_seconds, rate, channel) for onset in onsets.tolist()]
+            ear = int(getattr(rec, "listen_channel", channel))
+            read = [audio.read(rec.path, onset, detector.clip_seconds, rate, ear) for onset in onsets.tolist()]
             crops = np.stack([audio.pad(sound[:length], length, padding) for sound in read])
         except InputError as error:
             receipt.append((rec.recording, "failed", rec.seconds, 0.0, str(error)))

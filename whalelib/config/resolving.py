@@ -179,9 +179,29 @@ def _check_together(config: Config, where: str) -> None:
             "lower the first or raise the second",
         ),
         (
-            config.window_seconds > config.clip_seconds / config.speed,
+            has_band and config.window_seconds > config.clip_seconds / config.speed,
             f"window_seconds {config.window_seconds:g} is longer than clip_seconds {config.clip_seconds:g}{at_speed}: "
             "a clip must hold at least one analysis window",
+        ),
+        (
+            has_band and config.hop_seconds > config.clip_seconds / config.speed,
+            f"hop_seconds {config.hop_seconds:g} is longer than clip_seconds {config.clip_seconds:g}{at_speed}: a clip "
+            "would have a single frame",
+        ),
+        (
+            config.front_end == "mfcc" and config.compress != "db",
+            f"compress {config.compress} would change nothing: front_end mfcc takes its coefficients of decibels. "
+            "Leave it at db, or choose mel+mfcc",
+        ),
+        (
+            config.top_db > 0 and config.front_end in ("mel", "linear") and config.compress in ("pcen", "power"),
+            f"top_db {config.top_db:g} would change nothing, since compress {config.compress} makes no decibels: "
+            "set it to 0, or compress to db",
+        ),
+        (
+            config.clip_from == "call" and any(_shifts_out(entry) for entry in config.augmentations),
+            "time_shift fill=silence could shift all of a call out of its clip, which clip_from call cannot see: use "
+            "fill=roll, or clip_from window",
         ),
         (
             config.scan_hop_seconds > config.clip_seconds,
@@ -214,6 +234,10 @@ def _check_together(config: Config, where: str) -> None:
     for broken, says in rules:
         if broken:
             raise InputError(f"{where}: {says}.")
+
+
+def _shifts_out(entry: str) -> bool:
+    return entry.split()[:1] == ["time_shift"] and "fill=silence" in entry
 
 
 def _check_augmentations(entries: list[str], where: str) -> None:

@@ -9,18 +9,8 @@ from whalelib.errors import InputError
 from whalelib.features.contract import FrontEnd
 from whalelib.features.published import AstFilterBank, Waveform, WhisperLogMel
 from whalelib.features.spectrogram import PICTURES, Spectrogram
+from whalelib.filters import PRESETS
 
-# Knobs that a preset sets whatever is given; the others stay free.
-PRESETS: dict[str, dict[str, Any]] = {
-    # 256 samples that overlap by 156 at 2 kHz, 39 to 358 Hz: the picture of the right-whale work on DCLDE 2013.
-    "dclde": {
-        "front_end": "linear",
-        "window_seconds": 0.128,
-        "hop_seconds": 0.05,
-        "band_low_hz": 39.0,
-        "band_high_hz": 358.0,
-    },
-}
 _PUBLISHED: dict[str, Callable[[int], FrontEnd]] = {
     "ast": AstFilterBank,
     "whisper": WhisperLogMel,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from whalelib.errors import InputError
+from whalelib.features.spectrum import is_exported
 
 # Over which axes of [B, channels, bands, frames] mean and spread are taken.
 _AXES = {
@@ -56,6 +57,11 @@ class Normalise(nn.Module):
         if self.kind == "none":
             return picture
         if self.kind == "dataset":
+            if not is_exported() and not self.fitted:
+                raise InputError(
+                    "normalise dataset does not know the data set yet: train the detector, or call the front end's fit "
+                    "with training clips."
+                )
             return (picture - self.mean) / self.spread
         if self.kind == "minmax":
             least, most = picture.amin((1, 2, 3), keepdim=True), picture.amax((1, 2, 3), keepdim=True)

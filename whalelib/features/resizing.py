@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from whalelib.errors import InputError
+
 
 def resampling_matrix(old: int, step: float, new: int) -> np.ndarray:
     """Weights [old, new] that read a line of `old` points at 0, step, 2 step, ...; smoothed where it shrinks."""
@@ -23,6 +25,11 @@ class Resize(nn.Module):
 
     def __init__(self, bands: int, frames: int, to_bands: int, to_frames: int) -> None:
         super().__init__()
+        if to_frames == 1 or (to_frames and frames < 2):
+            raise InputError(
+                f"picture_frames cannot be {to_frames} for a picture of {frames} columns: both are two or more. "
+                "Shorten hop_seconds, or set picture_frames to 0 to leave the columns as they are."
+            )
         self.step = (frames - 1) / max(to_frames - 1, 1) if to_frames else 1.0
         self.bands = to_bands or bands
         self.rows: Tensor | None

@@ -8,7 +8,7 @@ import pandas as pd
 
 from whalelib import ensembles
 from whalelib.config import Config, section_of
-from whalelib.stages.products import Split, data_folder, place, scan
+from whalelib.stages.products import Split, data_folder, heard, place, scan
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.metrics import Rule
@@ -20,7 +20,7 @@ def scores_together(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
     from whalelib import predict, train
 
     own, _ = scan(config, parts, *folds)
-    tables, recordings = [own], parts.recordings(*folds)
+    tables, recordings = [own], heard(parts, *folds)
     for other in config.ensemble:
         detector = train.load(data_folder(other)).detector
         folder = place(config, "scores", parts) / "ensemble" / predict.signature(detector)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import clips, doctor, ensembles, experiment, likeness, sources, synth
+from whalelib import clips, doctor, ensembles, experiment, filters, likeness, sources, synth
 from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 
@@ -131,7 +132,7 @@ def _as_recorded(config: Config) -> dict[str, Any]:
     """The front end's knobs in the recording's own seconds and Hz; a speed has the network hear others."""
     slower, lower = ("window_seconds", "hop_seconds"), ("band_low_hz", "band_high_hz", "mel_break_hz")
     factor = dict.fromkeys(slower, config.speed) | dict.fromkeys(lower, 1 / config.speed)
-    values = {name: getattr(config, name) for name in _SEEN_BY_DOCTOR}
+    values = {name: getattr(config, name) for name in _SEEN_BY_DOCTOR} | filters.PRESETS.get(config.front_end, {})
     return {name: value * factor[name] if name in factor else value for name, value in values.items()}
 
 
@@ -247,6 +248,20 @@ def front_end(config: Config, prepared: Store) -> FrontEnd:
     return made
 
 
+def front_ends(
+    config: Config, prepared: Store, changes: Sequence[dict[str, Any]]
+) -> tuple[dict[str, FrontEnd], list[str]]:
+    """The front ends under these changes of knobs, by name, and a sentence for each change that cannot be made here."""
+    made, refused = {}, []
+    for change in changes:
+        name = ", ".join(f"{knob}={value}" for knob, value in change.items()) or "as given"
+        try:
+            made[name] = front_end(resolve(config.flat() | change, name), prepared)
+        except InputError as error:
+            refused.append(f"{name}: {error}")
+    return made, refused
+
+
 def fresh_detector(config: Config, classes: list[str]) -> Detector:
     """An untrained detector with the front end and the network that the knobs describe."""
     from whalelib.models import build
@@ -337,6 +352,9 @@ def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
 
 def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any]:
     """What a card says of a detector: its data, its front end, its training, and what its run measured."""
+    from whalelib import features
+
+    low, high = features.band_of(trained(config, parts).detector.front_end)
     folds = {}
     for fold in ("train", "validation", "test"):
         recordings = parts.recordings(fold)
@@ -346,7 +364,7 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
         "source": config.source,
         "exhaustive": parts.survey.exhaustive,
         "folds": folds,
-        "band": (config.band_low_hz, config.band_high_hz),
+        "band": (low / config.speed, high / config.speed),
         "features": section_of(config, "features"),
         "training": section_of(config, "train", without=("keep_at", "workers")),
         "values": experiment.recorded(Path(run_folder)),
@@ -362,18 +380,24 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
             "a clip store holds no whole recordings, so there is nothing to scan: leave store_path empty and name the "
             "recordings by source and data_path; the detector that was trained is found again."
         )
-    recordings = parts.recordings(*folds)
+    recordings = heard(parts, *folds)
     folder = place(config, "scores", parts)
     how = section_of(config, "scan", without=("test_crops",))
     receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
     return predict.read_scores(folder, list(recordings["recording"])), receipt
 
 
+def heard(parts: Split, *folds: str) -> pd.DataFrame:
+    """The recordings of these folds, each with the channel that its annotations speak of."""
+    recordings = parts.recordings(*folds)
+    return recordings.assign(listen_channel=likeness.usual_channels(recordings, parts.survey.events).to_numpy())
+
+
 def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row of scores for each recording of these folds, and the receipt."""
     from whalelib import predict
 
-    detector, recordings = trained(config, parts).detector, parts.recordings(*folds)
+    detector, recordings = trained(config, parts).detector, heard(parts, *folds)
     return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
