@@ -73,6 +73,16 @@ def test_the_classes_are_the_labels_present_or_those_asked_for():
         clips.class_list(events_of((1, 2, "c", "absent")))
 
 
+@pytest.mark.parametrize("name", sorted({*tables.CLIPS, *tables.SCORES, "channel"}))
+def test_a_label_named_like_a_column_of_clips_or_scores_is_refused(name):
+    events = events_of((1, 2, "a"), (3, 4, name))
+    with pytest.raises(InputError, match=f"labelled '{name}', which is a column.*rename the label"):
+        clips.class_list(events)
+    with pytest.raises(InputError, match=f"labelled '{name}'"):
+        clips.class_list(events, [name])
+    assert clips.class_list(events, ["a"]) == ["a"]  # it is not looked for
+
+
 def test_a_whole_call_makes_a_clip_positive():
     assert target((11, 12)) == 1
 

@@ -7,7 +7,7 @@ import layouts_logs as make
 import pandas as pd
 import pytest
 
-from whalelib import formats, sources, tables
+from whalelib import clips, formats, sources, tables
 from whalelib.errors import InputError
 from whalelib.sources import annotations, dclde2013
 from whalelib.sources.clock import start_from_name
@@ -246,6 +246,60 @@ def test_a_table_whose_rows_are_all_faulty_does_not_make_its_recording_an_empty_
     )
 
 
+UNUSED = "with annotations that cannot be used"
+
+
+@pytest.mark.parametrize("source", ["raven", "audacity"])
+def test_a_recording_that_lost_a_row_is_not_in_an_exhaustive_survey(tmp_path, source):
+    """What the row marks would be cut as noise."""
+    for name in "abc":
+        make.sound(tmp_path / f"{name}.wav")
+    if source == "raven":
+        make.selections(tmp_path / "a.txt", (1, 2, "call"), (4, 3, "call"))
+        make.selections(tmp_path / "b.txt", (1, 2, "call"))
+        make.selections(tmp_path / "c.txt", (1, 2, "call"), ("?", 3, "call"))
+    else:
+        make.text(tmp_path / "a.txt", "1\t2\tcall\n4\t3\tcall\n")
+        make.text(tmp_path / "b.txt", "1\t2\tcall\n")
+        make.text(tmp_path / "c.txt", "1\t2\tcall\n3\t3\tcall\n")
+    survey = sources.load(source, tmp_path, exhaustive=True)
+    assert list(survey.recordings["recording"]) == list(survey.events["recording"]) == ["b"]
+    assert [p for p in survey.problems if f"has 2 recording(s) {UNUSED} (a, c), left out" in p]
+    assert len(sources.load(source, tmp_path).recordings) == 3  # where nothing passes for noise, nothing is in doubt
+
+
+def test_a_table_or_an_event_that_cannot_be_used_puts_its_recording_in_doubt(tmp_path):
+    for name in "abc":
+        make.sound(tmp_path / f"{name}.wav")
+        make.selections(tmp_path / f"{name}.txt", (1, 2, "call"))
+    make.text(tmp_path / "a_more.txt", "no table\n")
+    make.selections(tmp_path / "c_more.txt", (9, 14, "call"))  # mostly after the end
+    assert list(sources.load("raven", tmp_path, exhaustive=True).recordings["recording"]) == ["b"]
+    problems = sources.load("raven", tmp_path, exhaustive=True).problems
+    assert [p for p in problems if "at 9.00 s of 'c' ends after its recording" in p]
+    assert [p for p in problems if f"has 2 recording(s) {UNUSED} (a, c)" in p] and len(problems) == 3
+    assert len(sources.load("raven", tmp_path).recordings) == 3
+
+
+def test_a_lost_row_of_a_table_over_many_recordings_costs_the_one_it_names(tmp_path):
+    for name in "ab":
+        make.sound(tmp_path / f"{name}.wav")
+    rows = [("1\t2", "a"), ("4\t3", "a"), ("1\t2", "b")]
+    lines = [f"{k}\tS\t1\t{times}\t50\t90\t{name}.wav\t0\tcall\n" for k, (times, name) in enumerate(rows, 1)]
+    make.text(tmp_path / "all.txt", f"{make.RAVEN_HEADER}\tBegin File\tFile Offset (s)\tAnnotation\n" + "".join(lines))
+    assert list(sources.load("raven", tmp_path, exhaustive=True).recordings["recording"]) == ["b"]
+
+
+@pytest.mark.parametrize("possible", ["keep", "drop"])
+def test_a_hedged_call_that_is_dropped_is_no_noise_where_an_empty_stretch_is(tmp_path, possible):
+    make.sound(tmp_path / "a.wav", 30)
+    make.reviewed(tmp_path / "a.txt", (0, "c"), (10, "u"))
+    survey = sources.load("raven", tmp_path, possible=possible, exhaustive=True, **REVIEWED)
+    windows = pd.DataFrame({"recording": "a", "onset": [0.0, 11.0, 20.0], "seconds": 3.0})
+    targets = clips.label(windows, survey.events, ["humpback"], min_overlap=0.5, exhaustive=survey.exhaustive)
+    assert targets["humpback"].fillna(-1).tolist() == [1.0, -1.0, 0.0]
+
+
 def test_a_table_without_rows_that_is_named_after_nothing_is_named(tmp_path):
     make.sound(tmp_path / "a.wav")
     make.selections(tmp_path / "a.txt", (1, 2, "call"))
@@ -311,7 +365,9 @@ def test_dclde_2013_lies_in_any_folder_and_folds_follow_its_days(tmp_path):
     pd.testing.assert_frame_equal(nested.events, flattened.events)
 
 
-@pytest.mark.parametrize(("possible", "truths"), [("drop", ["present"] * 3), ("present", ["present"] * 4)])
+@pytest.mark.parametrize(
+    ("possible", "truths"), [("drop", ["present", "possible", "present", "present"]), ("present", ["present"] * 4)]
+)
 def test_possibly_detected_calls_of_dclde_2013_are_as_asked_for(tmp_path, possible, truths):
     assert list(sources.load("dclde2013", make.dclde(tmp_path), possible=possible).events["truth"]) == truths
 
@@ -396,7 +452,7 @@ def test_cells_are_counted_as_in_the_public_reading(tmp_path):
     counts = dclde2013.cell_counts(sources.load("dclde2013", make.dclde(tmp_path)))
     assert counts == dclde2013.CellCounts(none=56, detected=2, possible=1) and counts.cells == 59
     dropped = dclde2013.cell_counts(sources.load("dclde2013", tmp_path, possible="drop"))
-    assert dropped == dclde2013.CellCounts(none=57, detected=2, possible=0)
+    assert dropped == counts and dropped.certain == 58  # the possible cell is taken out, and not one without a call
 
 
 def test_the_published_counts_add_up():
@@ -436,6 +492,45 @@ def test_a_log_of_a_site_is_about_the_recordings_of_that_site(tmp_path):
     ]
     assert survey.problems == [] and survey.exhaustive is False
     assert sources.load("noaa_log", tmp_path, exhaustive=True).exhaustive is True
+
+
+def test_recordings_of_which_no_log_speaks_are_not_in_an_exhaustive_survey(tmp_path):
+    make.noaa_sites(tmp_path)
+    make.text(tmp_path / "south" / "logs" / "log.csv", "what is left of it\n")
+    east = make.sound(tmp_path / "east" / "east_20090328_000000.wav", 20)
+    assert len(sources.load("noaa_log", tmp_path).recordings) == 3  # where nothing passes for noise, all may stay
+    survey = sources.load("noaa_log", tmp_path, exhaustive=True)
+    assert list(survey.recordings["recording"]) == ["north_20090328_000000"]
+    south = tmp_path / "south" / "audio" / "south_20090328_000000.wav"
+    says = "has no detection log that can be read and was left out: annotate it, or mend its log."
+    assert survey.problems[-2:] == [f"{east} {says}", f"{south} {says}"]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "kept"),
+    [
+        ("28T00:00:08", "28T00:00:07", []),  # of any recording of the log
+        ("28T00:00:18", "28T00:00:30", ["second"]),  # goes on when nothing was recorded
+        ("28T00:00:50", "28T00:01:05", ["first"]),  # begins when nothing was recorded
+        ("29T00:00:00", "29T00:00:01", ["first", "second"]),  # of a day that is not here
+    ],
+)
+def test_a_lost_row_of_a_log_costs_an_exhaustive_survey_the_recordings_it_is_about(tmp_path, begin, end, kept):
+    names = {"first": "A_20090328_000000", "second": "A_20090328_000100"}
+    for name in names.values():
+        make.sound(tmp_path / "A" / f"{name}.wav", 20)
+    make.sound(tmp_path / "other" / "B_20090401_000000.wav", 20)
+    make.log(tmp_path / "other" / "log.csv")
+    make.log(
+        tmp_path / "A" / "log.csv",
+        ("2009-03-28T00:00:05", "2009-03-28T00:00:06", "FIWH", "Detected"),
+        (f"2009-03-{begin}", f"2009-03-{end}", "FIWH", "Detected"),
+    )
+    survey = sources.load("noaa_log", tmp_path, exhaustive=True)
+    there = list(survey.recordings["recording"])
+    assert there == [*(names[k] for k in kept), "B_20090401_000000"]
+    assert any(UNUSED in p for p in survey.problems) == (len(kept) < 2)
+    assert set(survey.events["recording"]) == {names["first"]} & set(there)
 
 
 def test_a_log_above_recordings_that_overlap_in_time_says_what_it_needs(tmp_path):

@@ -99,6 +99,14 @@ def test_the_layouts_can_be_made_by_hand(tmp_path):
 # ---------------------------------------------------------------- clip_folder
 
 
+def test_the_nameless_index_that_pandas_writes_is_no_column_of_labels(labelled):
+    before = events_of(sources.load("clip_folder", labelled, default_label="call"))
+    (table,) = labelled.glob("*.csv")
+    pd.read_csv(table, keep_default_na=False).to_csv(table)  # with its index, under no name
+    assert table.read_text().startswith(",")
+    assert events_of(sources.load("clip_folder", labelled, default_label="call")) == before
+
+
 def test_labels_speak_of_whole_clips_and_negative_ones_give_no_event(labelled):
     survey = sources.load("clip_folder", labelled, **config.resolve().flat(["reading", "data"]))
     assert survey.problems == [] and survey.exhaustive

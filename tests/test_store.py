@@ -68,6 +68,17 @@ def build(survey, **knobs):
     return clips.build_store(folder, recordings, events, table, **knobs)
 
 
+def test_a_clip_shorter_than_half_a_cell_has_one_cell(survey):
+    recordings, events, _, folder = survey
+    folds = pd.Series({"r0": "train", "r1": "validation", "r2": "test"})
+    table = clips.cut(recordings, events, ["a"], folds, exhaustive=True, clip_seconds=0.01)
+    store = build((recordings, events, table, folder), clip_seconds=0.01)
+    assert store.batch("train", range(2))["frames"].shape[:2] == (2, 1)
+    with pytest.raises(InputError, match="a clip of 0.0004 s has no sample at 1000 Hz: make clip_seconds longer"):
+        build(survey, clip_seconds=0.0004)
+    assert clips.frame_targets(2.5, 0.01, events[events["recording"] == "r0"], ["a"], exhaustive=True).shape == (1, 1)
+
+
 def test_the_store_gives_back_what_was_cut_bit_by_bit(survey):
     recordings, events, table, _ = survey
     store = build(survey)

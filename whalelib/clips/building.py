@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 import whalelib
 from whalelib.audio import is_uri
 from whalelib.clips import shards
-from whalelib.clips.labels import CELL_SECONDS, UNKNOWN, Marks, classes_of, frame_grids, on_own_channels
+from whalelib.clips.labels import CELL_SECONDS, UNKNOWN, Marks, cells_of, classes_of, frame_grids, on_own_channels
 from whalelib.clips.reading import Windows, read_windows
 from whalelib.clips.store import ABOUT, FOLDS, FORMAT, TABLES, Store, open_store
 from whalelib.clips.workplace import publish, workplace
@@ -139,6 +139,10 @@ class _Plan:
         other = sorted(set(clips["fold"]) - set(FOLDS))
         if other:
             raise InputError(f"a clip is in the fold {other[0]!r}: a store has the folds {', '.join(FOLDS)}.")
+        if not round(clip_seconds * sample_rate):
+            raise InputError(
+                f"a clip of {clip_seconds:g} s has no sample at {sample_rate} Hz: make clip_seconds longer."
+            )
         of = pd.Index(recordings["recording"]).get_indexer(clips["recording"])
         if (of < 0).any():
             raise InputError(f"a clip is of {clips['recording'].to_numpy()[of < 0][0]!r}, which is no recording.")
@@ -267,9 +271,8 @@ def _shards_of(plan: _Plan) -> list[tuple[str, str, np.ndarray]]:
 
 def _write_shard(path: Path, plan: _Plan, rows: np.ndarray, stop: Event, bar: tqdm) -> dict[str, Any]:
     problems: list[str] = []
-    cells = round(plan.clip_seconds / CELL_SECONDS)
     each = max(_BLOCK_BYTES // max(plan.length * 2, 1), 1)
-    with shards.Writer(path, plan.length, len(plan.classes), cells) as writer:
+    with shards.Writer(path, plan.length, len(plan.classes), cells_of(plan.clip_seconds)) as writer:
         for first in range(0, len(rows), each):
             if stop.is_set():
                 raise InterruptedError("another shard could not be written")

@@ -13,6 +13,7 @@ from whalelib.errors import InputError
 CELL_SECONDS = 0.025  # grid on which a clip's frame targets are stored; finer than any detector's frames
 UNKNOWN = -1  # a frame target that is not known; the loss leaves it out
 NOISE = "noise"  # the class of clips that hold no call, where it is asked for
+TAKEN = {*tables.CLIPS, *tables.SCORES, "channel"}  # columns beside those of the classes; no class can be named so
 
 _TOLERANCE = 1e-9
 _PAIRS_AT_ONCE = 2_000_000  # so that memory stays bounded where one event lasts as long as its recording
@@ -26,7 +27,18 @@ def class_list(events: pd.DataFrame, classes: Sequence[str] = ()) -> list[str]:
         raise InputError(f"no call is labelled {unknown[0]!r}: the labels are {', '.join(there) or 'none'}.")
     if not there:
         raise InputError("there is no call to learn from: the events table holds none that is present.")
+    taken = sorted(TAKEN.intersection(classes or there))
+    if taken:
+        raise InputError(
+            f"a call is labelled {taken[0]!r}, which is a column of the clips or scores table: rename the label in the "
+            "annotations, or choose another by label_column, default_label or classes."
+        )
     return list(classes) or there
+
+
+def cells_of(clip_seconds: float) -> int:
+    """How many cells the grid of a clip has: one at least, however short the clip is."""
+    return max(round(clip_seconds / CELL_SECONDS), 1)
 
 
 def classes_of(clips: pd.DataFrame) -> list[str]:
@@ -103,8 +115,7 @@ def frame_targets(
 
 def frame_grids(clips: pd.DataFrame, marked: Marks, *, clip_seconds: float, exhaustive: bool) -> np.ndarray:
     """The truth on a fine grid of every clip, [clips, cells, classes], each `clip_seconds` from the clip's onset."""
-    cells = round(clip_seconds / CELL_SECONDS)
-    grid = np.full((len(clips), cells, marked.columns), 0 if exhaustive else UNKNOWN, dtype=np.int8)
+    grid = np.full((len(clips), cells_of(clip_seconds), marked.columns), 0 if exhaustive else UNKNOWN, dtype=np.int8)
     if marked.noise is not None:
         grid[:, :, -1] = 0
     window = Windows.of(clips, clip_seconds)

@@ -43,7 +43,7 @@ class Reading:
     log_zone: str = _knob("", "the zone of a log's times, where it is not that of the file names")
     logs: Literal["upcalls", "baleen", "both"] = _knob("upcalls", "dclde2013: which detection logs are read")
     possible: Literal["keep", "drop", "present"] = _knob(
-        "keep", "calls that the annotator hedged: kept as possible, taken out, or taken for calls"
+        "keep", "hedged calls: kept as possible, dropped (if exhaustive, their time is unknown), or taken for calls"
     )
     exhaustive: bool = _knob(False, "is every call annotated, so that an empty stretch is noise? The ocean's are")
 

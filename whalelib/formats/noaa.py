@@ -84,7 +84,7 @@ def read_noaa_log(
             raise Fault(says, f"use one of {', '.join(CONFIDENCES.values())}")
         event = {**shared_fields(cells, default_label, label_column), "truth": words[compact(confidence)]}
         name = cells.get("recording") or cells.get("file")
-        row = timeline.named(known.get(name, name), begin) if name else timeline.only_one_at(begin)
+        row = timeline.named(known.get(name, name), begin) if name else timeline.only_one_at(begin, end)
         return [{**event, **piece} for piece in timeline.pieces(row, begin, end)]
 
     return gather(path, rows, events_of)
@@ -141,37 +141,39 @@ class _Timeline:
         last = np.searchsorted(self.start, instant, side="right")
         return np.arange(first, last)[self.stop[first:last] + slack > instant]
 
-    def only_one_at(self, instant: int) -> int:
+    def only_one_at(self, instant: int, end: int) -> int:
+        """The recording that runs at an instant; of a call that begins at none, those that run before it ends."""
         rows = self.at(instant)
         if not len(rows):
             rows = self.at(instant, _BORDER)
         if not len(rows):
-            raise Fault("begins when no recording runs", "check the time zone and the recordings' starts")
+            about = [self.ids[row] for row in np.flatnonzero((self.start < end) & (self.stop > instant))]
+            raise Fault("begins when no recording runs", "check the time zone and the recordings' starts", about)
         if len(rows) > 1:
-            names = " and ".join(repr(self.ids[row]) for row in rows[:2])
-            raise Fault(
-                f"begins while several recordings run, such as {names}", "add a column Recording that says which"
-            )
+            about = [self.ids[row] for row in rows]
+            names = " and ".join(map(repr, about[:2]))
+            mend = "add a column Recording that says which"
+            raise Fault(f"begins while several recordings run, such as {names}", mend, about)
         return int(rows[0])
 
     def named(self, name: str, instant: int) -> int:
         if name not in self.ids:
-            raise Fault(
-                f"names the missing recording {name!r}", "add the audio file, with its start, or remove the row"
-            )
+            mend = "add the audio file, with its start, or remove the row"
+            raise Fault(f"names the missing recording {name!r}", mend, about=())
         row = self.ids.index(name)
         if not self.start[row] <= instant < self.stop[row] + _BORDER:
-            raise Fault(f"begins outside its recording {name!r}", "check the time zone and the recording's start")
+            mend = "check the time zone and the recording's start"
+            raise Fault(f"begins outside its recording {name!r}", mend, [name])
         return row
 
     def pieces(self, row: int, begin: int, end: int) -> list[dict]:
         """Where an event that begins in the recording `row` lies: one piece for each recording it runs through."""
-        pieces = []
+        pieces: list[dict] = []
         while end > self.stop[row] + _BORDER:
             border = int(self.stop[row])
             if begin < border:
                 pieces.append(self._piece(row, begin, border))
-            row = self._next(row)
+            row = self._next(row, [*(piece["recording"] for piece in pieces), self.ids[row]])
             begin = max(border, int(self.start[row]))
         return [*pieces, self._piece(row, begin, end)]
 
@@ -179,7 +181,8 @@ class _Timeline:
         start = int(self.start[row])
         return {"recording": self.ids[row], "onset": (begin - start) / 1e9, "offset": (end - start) / 1e9}
 
-    def _next(self, row: int) -> int:
+    def _next(self, row: int, so_far: list[str]) -> int:
+        """The recording that goes on where `row` ends; `so_far` are those the call ran through, which lose it else."""
         border = int(self.stop[row])
         rows = self.at(border + _BORDER)
         if len(rows) > 1:
@@ -189,7 +192,7 @@ class _Timeline:
                 raise Fault(says, "split it by hand where its recording ends")
         if not len(rows):
             says = f"ends after its recording {self.ids[row]!r}, where none follows"
-            raise Fault(says, "check the time zone and the recording's start")
+            raise Fault(says, "check the time zone and the recording's start", so_far)
         return int(rows[0])
 
 

@@ -36,14 +36,23 @@ _TOO_LARGE = 10**15  # beyond it neither seconds nor Hz make sense, and floats l
 
 
 class Read(NamedTuple):
-    """What a file holds: its events, and one sentence for each row left out."""
+    """What a file holds: its events, one sentence for each row left out, and the recordings that those rows are about.
+
+    `lost` is None where there is no telling.
+    """
 
     events: pd.DataFrame
     problems: list[str]
+    lost: frozenset[str] | None = frozenset()
 
 
 class Fault(Exception):
-    """A row that cannot become an event: what is wrong with it, and how to mend it."""
+    """A row that cannot become an event: what is wrong with it, how to mend it, and the recordings it is about, or None
+    where there is no telling."""
+
+    def __init__(self, says: str, mend: str, about: Iterable[str] | None = None) -> None:
+        super().__init__(says, mend)
+        self.about = about
 
 
 def read_rows(
@@ -143,6 +152,7 @@ def gather(
 ) -> Read:
     """The events of all rows, and a sentence for each row that cannot be an event."""
     found, lines, problems = [], [], {}
+    lost, telling = set[str](), True
     for line, cells in rows:
         try:
             if "surplus" in cells:
@@ -150,6 +160,8 @@ def gather(
             new = events_of(cells)
         except Fault as fault:
             problems[line] = fault.args
+            lost.update(fault.about or ())
+            telling &= fault.about is not None
             continue
         found += new
         lines += [line] * len(new)
@@ -157,9 +169,11 @@ def gather(
     for at_fault, says, mend in tables.event_faults(events):
         for row in np.flatnonzero(at_fault.to_numpy()):
             problems.setdefault(lines[row], (says, mend))
+            lost.add(events["recording"].iloc[row])
     kept = [line not in problems for line in lines]
     sentences = [f"{path}, line {line}, {says}: {mend}." for line, (says, mend) in sorted(problems.items())]
-    return Read(events[np.array(kept, dtype=bool)].reset_index(drop=True), sentences)
+    events = events[np.array(kept, dtype=bool)].reset_index(drop=True)
+    return Read(events, sentences, frozenset(lost) if telling else None)
 
 
 def shared_fields(cells: dict[str, str], default_label: str | None, label_column: str) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from whalelib import tables
 from whalelib.errors import InputError
 from whalelib.sources.registry import keep_sound_events
+from whalelib.sources.sheets import LeftOut
 
 NEGATIVE_LABELS = ["noise", "background", "none"]
 POSSIBLE = ("keep", "drop", "present")
@@ -28,18 +29,43 @@ def settled(
     *,
     possible: str = "keep",
     negative_labels: Sequence[str] = NEGATIVE_LABELS,
+    exhaustive: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The events as a survey holds them, and a sentence for all that was left out or changed on the way."""
+    """The events as a survey holds them, and a sentence for all that was left out or changed on the way.
+
+    In an exhaustive survey a dropped call stays as a possible one: without any event its stretch would pass for noise.
+    """
     events = on_channels_there_are(events, recordings)
     events, cut = cut_at_the_end(events, recordings)
     events, wrong = keep_sound_events(events, recordings)
     events, alone = negatives_as_absent(events, negative_labels)
     events, copies = without_copies(events)
-    if possible == "drop":
+    if possible == "drop" and not exhaustive:
         events = events[events["truth"] != "possible"]
     elif possible == "present":
         events = events.assign(truth=events["truth"].replace("possible", "present"))
     return tables.check_events(events.reset_index(drop=True)), cut + wrong + alone + copies
+
+
+def without_doubtful(
+    where: object, recordings: pd.DataFrame, events: pd.DataFrame, doubtful: Collection[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The tables of an exhaustive survey without the recordings that lost annotations, and a sentence about them.
+
+    To the recordings in doubt come those that have events which cannot be kept.
+    """
+    here = events[events["recording"].isin(recordings["recording"])]
+    here, _ = cut_at_the_end(here, recordings)
+    _, wrong = keep_sound_events(here, recordings)
+    faulty = [here.loc[found, "recording"] for found, _, _ in tables.event_faults(here, recordings)]
+    doubtful = set(doubtful).union(*faulty)
+    doubt = recordings["recording"].isin(doubtful)
+    left_out = LeftOut(where)
+    for name in recordings.loc[doubt, "recording"]:
+        mend = "mend them, for what they mark would pass for noise in an exhaustive survey"
+        left_out.add("recording(s) with annotations that cannot be used", mend, name)
+    certain = recordings[~doubt].reset_index(drop=True)
+    return certain, events[~events["recording"].isin(doubtful)].reset_index(drop=True), wrong + left_out.sentences()
 
 
 def negatives_as_absent(events: pd.DataFrame, negative_labels: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import NEGATIVE_LABELS, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, settled, without_doubtful
 from whalelib.sources.folder import Listing, Pairing, read_table
 from whalelib.sources.registry import Survey, register
 
@@ -29,7 +29,8 @@ def audacity(
     """Recordings and the label tracks that Audacity exports: `X.txt`, or `X_labels.txt`, beside `X.wav`.
 
     A recording without a label file is left out, and said to be. An empty label file is one: its recording was looked
-    at and held nothing. `zone` is that of the times in file names.
+    at and held nothing. If the annotation is exhaustive, a recording with a label that cannot be read is left out, too.
+    `zone` is that of the times in file names.
     """
     listing = Listing(folder, "recordings and label files")
     labels = listing.ending(".txt")
@@ -37,8 +38,9 @@ def audacity(
         raise InputError(f"{folder} holds no Audacity label file (*.txt): annotations are needed to train.")
     recordings = listing.recordings(zone)
     pairing, problems = Pairing(listing, recordings), listing.problems
-    found, spoken_of = [], set[str]()
+    found, spoken_of, doubtful = [], set[str](), set[str]()
     for path in labels:
+        own = None
         try:
             own = pairing.of(path)
             if own is None:
@@ -47,8 +49,10 @@ def audacity(
             read = read_table(path, partial(formats.read_audacity, recording=own, default_label=default_label or None))
         except InputError as error:
             problems.append(str(error))
+            doubtful |= {own} if own else set()
             continue
         problems += read.problems
+        doubtful |= {own} if read.problems else set()
         found.append(read.events)
         if len(read.events) or not read.problems:
             spoken_of.add(own)
@@ -59,5 +63,9 @@ def audacity(
     recordings = recordings[~left_out].reset_index(drop=True)
     if recordings.empty:
         return Survey(recordings, tables.empty(tables.EVENTS), exhaustive, problems)
-    events, changed = settled(pd.concat(found, ignore_index=True), recordings, negative_labels=negative_labels)
+    events = pd.concat(found, ignore_index=True)
+    if exhaustive:
+        recordings, events, doubts = without_doubtful(folder, recordings, events, doubtful)
+        problems += doubts
+    events, changed = settled(events, recordings, negative_labels=negative_labels, exhaustive=exhaustive)
     return Survey(recordings, events, exhaustive, problems + changed)

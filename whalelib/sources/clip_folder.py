@@ -90,5 +90,5 @@ def choose_label_column(sheet: Sheet, label_column: str, default_label: str) -> 
     """The column of labels; empty if there is none and every row has the default label."""
     if label_column != LABEL_COLUMN:
         return sheet.needed(label_column, "label_column")
-    found = sheet.column(label_column, *LABEL_COLUMNS)
+    found = sheet.column(*LABEL_COLUMNS)
     return found if found or default_label else sheet.needed("label", "label_column")

@@ -74,7 +74,7 @@ def dclde2013(
             f"{chosen[0]} gives {counts.cells:,} cells, {counts.certain:,} without the possible calls, where others "
             f"found {PUBLISHED.cells:,} and {PUBLISHED.certain:,} in the same log: check zone, and that it is whole."
         )
-    events, _ = settled(events, recordings, possible=possible)
+    events, _ = settled(events, recordings, possible=possible, exhaustive=True)
     return dataclasses.replace(survey, events=events, problems=listing.problems + unusual)
 
 

@@ -176,7 +176,7 @@ def read_table(file: str, read: Callable[[Path], formats.Read]) -> formats.Read:
             found = read(local)
         except InputError as error:
             raise InputError(str(error).replace(str(local), file)) from None
-    return formats.Read(found.events, [sentence.replace(str(local), file) for sentence in found.problems])
+    return found._replace(problems=[sentence.replace(str(local), file) for sentence in found.problems])
 
 
 def read_bytes(file: str) -> bytes:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, condensed, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, condensed, settled, without_doubtful
 from whalelib.sources.folder import Listing, read_table
 from whalelib.sources.registry import Survey, register
 
@@ -36,7 +36,8 @@ def noaa_log(
     `zone` is that of the times in file names. A time in a log that does not state its offset from UTC is one of
     `log_zone`, or of `zone` where that is empty. A log speaks of the recordings of the folder it lies in, or of the
     nearest folder above that holds any. Labels are those of `label_column`, or of Species where a log has no such
-    column.
+    column. If the annotation is exhaustive, recordings of which no log that can be read speaks, or a row that cannot be
+    read, are left out.
     """
     check_possible(possible)
     listing = Listing(folder, "recordings and detection logs")
@@ -46,23 +47,32 @@ def noaa_log(
     recordings = dated(listing, listing.recordings(zone))
     if recordings.empty:
         return Survey(recordings, tables.empty(tables.EVENTS), exhaustive, listing.problems)
-    found, unread = [], []
+    found, unread, spoken_of, doubtful = [], [], set[str](), set[str]()
     for log in logs:
+        near = recordings_of_log(listing, recordings, log)
         try:
-            read = read_log(
-                log, recordings_of_log(listing, recordings, log), log_zone or zone, label_column, default_label
-            )
+            read = read_log(log, near, log_zone or zone, label_column, default_label)
         except InputError as error:
             unread.append(str(error))
             continue
         listing.problems += read.problems
         found.append(read.events)
+        spoken_of |= set(near["recording"])
+        doubtful |= set(near["recording"]) if read.lost is None else read.lost
     if not found:  # else, if the annotation is exhaustive, all of the recordings would pass for noise
         raise InputError(f"{folder} holds no NOAA detection log that can be read: {unread[0]}")
+    events, problems = pd.concat(found, ignore_index=True), listing.problems + unread
+    if exhaustive:
+        left_out = ~recordings["recording"].isin(spoken_of)
+        for path in recordings.loc[left_out, "path"]:
+            mend = "annotate it, or mend its log"
+            problems.append(f"{path} has no detection log that can be read and was left out: {mend}.")
+        recordings, events, doubts = without_doubtful(folder, recordings[~left_out], events, doubtful)
+        problems += doubts
     events, changed = settled(
-        pd.concat(found, ignore_index=True), recordings, possible=possible, negative_labels=negative_labels
+        events, recordings, possible=possible, negative_labels=negative_labels, exhaustive=exhaustive
     )
-    return Survey(recordings, events, exhaustive, listing.problems + unread + changed)
+    return Survey(recordings, events, exhaustive, problems + changed)
 
 
 def read_log(
@@ -85,7 +95,7 @@ def read_log(
             read = read_by(SPECIES)
         except InputError:
             raise error from None
-    return formats.Read(read.events, condensed(read.problems))
+    return read._replace(problems=condensed(read.problems))
 
 
 def dated(listing: Listing, recordings: pd.DataFrame) -> pd.DataFrame:

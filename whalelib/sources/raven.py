@@ -11,7 +11,7 @@ import pandas as pd
 
 from whalelib import formats, tables
 from whalelib.errors import InputError
-from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, settled
+from whalelib.sources.annotations import NEGATIVE_LABELS, check_possible, settled, without_doubtful
 from whalelib.sources.clock import start_from_name
 from whalelib.sources.folder import Listing, Pairing, read_table
 from whalelib.sources.registry import Survey, register
@@ -45,7 +45,7 @@ def raven(
     is a detector's score); a row without one is a call, except in tables whose name holds one of `absent_tables`, where
     it is the absence of one. A recording that no table speaks of is left out, and said to be: whether it is empty or
     was never looked at, the folder does not tell. A table without rows is a table: its recording was looked at and held
-    nothing.
+    nothing. If the annotation is exhaustive, a recording with a row that cannot be read is left out, too.
     """
     check_possible(possible)
     listing = Listing(folder, "recordings and selection tables")
@@ -54,9 +54,10 @@ def raven(
         raise InputError(f"{folder} holds no Raven selection table (*.txt): annotations are needed to train.")
     recordings = listing.recordings(zone)
     pairing, problems = Pairing(listing, recordings), listing.problems
-    reads, spoken_of, faulty = [], set[str](), set[str]()
+    reads, spoken_of, faulty, doubtful = [], set[str](), set[str](), set[str]()
     reviewed: dict[str, Any] = {"verdict_column": verdict_column, "verdicts": dict(verdicts)} if verdict_column else {}
     for path in found:
+        own = None
         absent = any(word.lower() in Path(path).name.lower() for word in absent_tables)
         try:
             own = pairing.of(path)
@@ -72,8 +73,10 @@ def raven(
             read = read_table(path, reader)
         except InputError as error:
             problems.append(str(error))
+            doubtful |= {own} if own else set()
             continue
         problems += read.problems
+        doubtful |= {own or "", *read.events["recording"]} if read.lost is None else read.lost
         reads.append(read.events)
         spoken_of |= set(read.events["recording"])
         if read.events.empty and own:
@@ -90,7 +93,11 @@ def raven(
     recordings = recordings[~left_out].reset_index(drop=True)
     if recordings.empty or not reads:
         return Survey(recordings, tables.empty(tables.EVENTS), exhaustive, problems)
+    events = pd.concat(reads, ignore_index=True)
+    if exhaustive:
+        recordings, events, doubts = without_doubtful(folder, recordings, events, doubtful)
+        problems += doubts
     events, changed = settled(
-        pd.concat(reads, ignore_index=True), recordings, possible=possible, negative_labels=negative_labels
+        events, recordings, possible=possible, negative_labels=negative_labels, exhaustive=exhaustive
     )
     return Survey(recordings, events, exhaustive, problems + changed)
