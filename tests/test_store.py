@@ -106,6 +106,54 @@ def test_a_finished_store_is_opened_and_not_built_again(survey, monkeypatch):
     np.testing.assert_array_equal(again.batch("train", [0])["waveform"], first.batch("train", [0])["waveform"])
 
 
+def test_a_recording_replaced_by_another_of_its_length_is_cut_again(survey, tmp_path):
+    first = build(survey)
+    path = survey[0]["path"][0]
+    sound, _ = soundfile.read(path, dtype="int16")
+    soundfile.write(path, sound[::-1], RATE)
+    os.utime(path, (1, 1))
+    again = build(survey)
+    begin = round(survey[2]["onset"][0] * RATE)
+    assert (again.batch("train", [0])["waveform"][0] * 2**15 == sound[::-1][begin : begin + RATE]).all()
+    assert again.folder == first.folder and not list(tmp_path.glob("*.part"))
+
+
+def test_a_store_is_not_cut_again_because_its_recordings_were_moved_or_are_gone(survey, tmp_path, monkeypatch):
+    recordings, events, table, folder = survey
+    build(survey)
+    monkeypatch.setattr(building, "_build", lambda *_: pytest.fail("built again"))
+    (tmp_path / "moved").mkdir()
+    paths = [shutil.move(path, tmp_path / "moved") for path in recordings["path"]]
+    build((recordings.assign(path=paths), events, table, folder))
+    os.unlink(paths[0])
+    build((recordings.assign(path=paths), events, table, folder))
+
+
+@pytest.mark.parametrize("trouble", ["missing", "refused"])
+def test_clips_that_were_left_out_come_in_when_they_can_be_read(survey, trouble, monkeypatch):
+    recordings, _, table, _ = survey
+    path, read = recordings["path"][1], building.read_windows
+    if trouble == "missing":
+        os.rename(path, f"{path}.away")
+    else:  # the file stays as it is, and a disk or a server does not give it
+
+        def refused(windows, *also):
+            waveforms, fine, _ = read(windows, *also)
+            fine = fine & (windows.recording != "r1")
+            return waveforms, fine, [f"a clip of 'r1' left out: {k}" for k in np.flatnonzero(~fine)]
+
+        monkeypatch.setattr(building, "read_windows", refused)
+    assert len(build(survey).problems) == (table["recording"] == "r1").sum() > 0
+    with monkeypatch.context() as still:
+        still.setattr(building, "_build", lambda *_: pytest.fail("built again"))
+        build(survey)
+    monkeypatch.setattr(building, "read_windows", read)
+    if trouble == "missing":
+        os.rename(f"{path}.away", path)
+    store = build(survey)
+    assert store.problems == [] and sum(len(store.folds[fold]) for fold in clips.FOLDS) == len(table)
+
+
 def test_a_fold_without_clips_is_an_empty_fold(survey):
     recordings, events, table, folder = survey
     store = build((recordings, events, table[table["fold"] == "train"], folder))
@@ -352,7 +400,7 @@ def test_what_dead_builds_of_other_plans_left_is_removed_and_what_live_ones_hold
     (dead,) = folder.parent.glob("store.*.part")
     strangers = folder.parent / "storehouse.x.part"
     strangers.mkdir()
-    with workplace.workplace(folder, "alive", "store.json") as alive:
+    with workplace.workplace(folder, "alive", lambda: False) as alive:
         assert not dead.exists()
         build(survey)
         assert alive.exists()
