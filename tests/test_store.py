@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from servers import forget_logins, moto
 
 from whalelib import audio, clips, tables
+from whalelib.audio import trouble
 from whalelib.clips import building, workplace
 from whalelib.errors import InputError
 
@@ -627,7 +629,7 @@ def test_an_upload_that_breaks_off_leaves_no_store_json(survey, small_shards, mo
 
     monkeypatch.setattr(type(memory), "put_file", until)
     with pytest.raises(
-        InputError, match=r"could not be copied to memory://broken \(the line is dead\): check the place"
+        InputError, match=r"could not be copied to memory://broken \(OSError: the line is dead\): check the place"
     ):
         clips.upload(store.folder, "memory://broken")
     assert memory.exists("/broken/train-00000.arrow") and not memory.exists("/broken/store.json")
@@ -682,6 +684,68 @@ def test_a_fetch_that_broke_off_goes_on_and_what_was_damaged_on_the_way_comes_ag
     monkeypatch.setattr(memory, "get_file", lambda s, a, b, **g: fetched.append(a.split("/")[-1]) or get(s, a, b, **g))
     assert bytes_of(clips.fetch(uri, tmp_path / "fetched", progress=False).folder) == bytes_of(store.folder)
     assert "train-00001.arrow" in fetched and "train-00000.arrow" not in fetched
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """The bucket `whales` of a server on the loopback, without any login."""
+    for package in ("s3fs", "moto", "boto3"):
+        pytest.importorskip(package)
+    forget_logins(monkeypatch)
+    monkeypatch.setattr(trouble, "pause", lambda seconds: None)
+    with moto() as running:
+        monkeypatch.setenv("WHALELIB_S3_ENDPOINT", running.url)
+        running.client.create_bucket(Bucket="whales")
+        yield running.client
+
+
+def test_a_bucket_is_written_with_a_login_and_read_without(survey, bucket, tmp_path, monkeypatch):
+    store = build(survey)
+    login = {"AWS_ACCESS_KEY_ID": "whale", "AWS_SECRET_ACCESS_KEY": "song", "AWS_DEFAULT_REGION": "us-east-1"}
+    with monkeypatch.context() as logged_in:
+        for name, value in login.items():
+            logged_in.setenv(name, value)
+        there = clips.upload(store.folder, "s3://whales/clips", progress=False)
+    assert {one["Key"] for one in bucket.list_objects_v2(Bucket="whales")["Contents"]} == {
+        uri.removeprefix("s3://whales/") for uri in there
+    }
+    with pytest.raises(InputError, match=r"\((the server answered 403|access was refused)\): set AWS_ACCESS_KEY_ID"):
+        clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    for uri in there:
+        bucket.put_object_acl(Bucket="whales", Key=uri.removeprefix("s3://whales/"), ACL="public-read")
+    fetched = clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    assert bytes_of(fetched.folder) == bytes_of(store.folder)
+    with pytest.raises(InputError, match="holds no finished clip store|could not be copied"):
+        clips.fetch("s3://nowhere/clips", tmp_path / "other", progress=False)
+
+
+@pytest.mark.parametrize("login", [{}, {"AWS_PROFILE": "nobody"}])
+def test_a_server_that_is_not_there_or_a_login_that_is_not_is_a_sentence(survey, monkeypatch, tmp_path, login):
+    pytest.importorskip("s3fs")
+    forget_logins(monkeypatch)
+    waited = []
+    monkeypatch.setattr(trouble, "pause", waited.append)
+    monkeypatch.setenv("WHALELIB_S3_ENDPOINT", "http://127.0.0.1:9")
+    for name, value in login.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="could not be copied to s3://whales/clips"):
+        clips.upload(build(survey).folder, "s3://whales/clips", progress=False)
+    with pytest.raises(InputError, match="s3://whales/clips could not be copied to"):
+        clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    assert login or waited == [*trouble.WAITS] * 2
+
+
+def test_a_hub_that_cannot_be_reached_is_told_from_one_that_refuses():
+    """The hub's client is httpx, which has its own errors."""
+    httpx = pytest.importorskip("httpx")
+    with pytest.raises(httpx.ConnectError) as unreached:
+        httpx.get("http://127.0.0.1:9", trust_env=False)
+    assert trouble.diagnosed(unreached.value) == ("passing", "the server cannot be reached")
+    for status, kind in ((401, "forbidden"), (404, "missing"), (503, "passing")):
+        answer = httpx.Response(status, request=httpx.Request("GET", "http://127.0.0.1"))
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            answer.raise_for_status()
+        assert trouble.diagnosed(refused.value).kind == kind
 
 
 def test_the_tables_come_with_the_clips(survey):
