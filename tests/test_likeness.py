@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from scipy.signal import resample_poly
+from scipy.signal import lfilter, resample_poly
 
 from whalelib import likeness, tables
 from whalelib.errors import InputError
@@ -150,9 +150,25 @@ def test_of_long_recordings_beginning_middle_and_end_are_heard(tmp_path):
     assert max(length for _, length in whole) <= search.PIECE_SECONDS
 
 
-def test_silence_and_recordings_too_short_to_picture_are_alike_to_none(tmp_path):
-    short = song(seed=3)[:900]
-    assert pairs(as_set(tmp_path, [np.zeros(4000), np.zeros(4000), np.ones(4000) / 2, short, short])) == set()
+def test_silence_is_alike_to_none(tmp_path):
+    assert pairs(as_set(tmp_path, [np.zeros(4000), np.zeros(4000), np.ones(4000) / 2, np.zeros(900)])) == set()
+
+
+@pytest.mark.parametrize("seconds", [0.26, 0.4, 0.7])
+def test_copies_of_short_sounds_are_found_and_other_short_noises_are_not(tmp_path, seconds):
+    """Some of the noises are low, as much sound in the sea is; of each kind all have the same level and length."""
+    sounds = [0.1 * np.random.default_rng(k).standard_normal(int(seconds * RATE)) for k in range(12)]
+    sounds = [lfilter([0.4], [1, -0.9], sound) if k % 2 else sound for k, sound in enumerate(sounds)]
+    recordings = as_set(tmp_path, [*sounds, *(-0.3 * sound for sound in sounds[:4])])
+    found = near_equal(recordings, progress=False)
+    assert set(map(frozenset, found.names())) == {frozenset((f"r{k}", f"r{k + 12}")) for k in range(4)}
+    assert found.notes == []
+
+
+def test_recordings_too_short_to_compare_are_counted(tmp_path):
+    found = near_equal(as_set(tmp_path, [song(seed=3)[:400], song(seed=3)[:400], song()]), progress=False)
+    assert found.names() == []
+    assert found.notes == ["recordings too short to be compared by their sound (below 0.256 s): 2."]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_compared(tmp_path):

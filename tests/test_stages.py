@@ -208,6 +208,21 @@ def test_a_copy_is_never_on_both_sides(with_a_copy):
         assert groups[first] != groups[copy]
 
 
+def test_equal_files_that_the_knobs_leave_apart_are_counted(here, tiny, tmp_path):
+    values = raven_folder({**tiny, "ocean_days": 4}, tmp_path)
+    whole = stages.split(config.resolve({**values, "join_copies": "none"}))
+    assert not any("equal files" in problem for problem in whole.survey.problems)
+    # One sound under the names of a training and of a test recording.
+    one, other = (whole.recordings(fold)["path"].iloc[0] for fold in ("train", "test"))
+    shutil.copyfile(one, other)
+    parts = stages.split(config.resolve({**values, "join_copies": "none"}))
+    (said,) = (problem for problem in parts.survey.problems if "equal files" in problem)
+    assert said.startswith("pairs of equal files that the split has parted: 1, such as")
+    assert all(path.rsplit("/", 1)[-1].removesuffix(".wav") in said for path in (one, other))
+    joined = stages.split(config.resolve({**values, "join_copies": "equal"}))
+    assert not any("equal files" in problem for problem in joined.survey.problems)
+
+
 def test_the_doctor_and_the_split_name_the_same_copies(with_a_copy):
     values, first, copy = with_a_copy
     knobs = config.resolve(values)

@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from servers import forget_logins, moto
 
 from whalelib import audio, clips, tables
+from whalelib.audio import trouble
 from whalelib.clips import building, workplace
 from whalelib.errors import InputError
 
@@ -115,6 +117,54 @@ def test_a_finished_store_is_opened_and_not_built_again(survey, monkeypatch):
     monkeypatch.setattr(building, "_build", lambda *_: pytest.fail("built again"))
     again = build(survey)
     np.testing.assert_array_equal(again.batch("train", [0])["waveform"], first.batch("train", [0])["waveform"])
+
+
+def test_a_recording_replaced_by_another_of_its_length_is_cut_again(survey, tmp_path):
+    first = build(survey)
+    path = survey[0]["path"][0]
+    sound, _ = soundfile.read(path, dtype="int16")
+    soundfile.write(path, sound[::-1], RATE)
+    os.utime(path, (1, 1))
+    again = build(survey)
+    begin = round(survey[2]["onset"][0] * RATE)
+    assert (again.batch("train", [0])["waveform"][0] * 2**15 == sound[::-1][begin : begin + RATE]).all()
+    assert again.folder == first.folder and not list(tmp_path.glob("*.part"))
+
+
+def test_a_store_is_not_cut_again_because_its_recordings_were_moved_or_are_gone(survey, tmp_path, monkeypatch):
+    recordings, events, table, folder = survey
+    build(survey)
+    monkeypatch.setattr(building, "_build", lambda *_: pytest.fail("built again"))
+    (tmp_path / "moved").mkdir()
+    paths = [shutil.move(path, tmp_path / "moved") for path in recordings["path"]]
+    build((recordings.assign(path=paths), events, table, folder))
+    os.unlink(paths[0])
+    build((recordings.assign(path=paths), events, table, folder))
+
+
+@pytest.mark.parametrize("trouble", ["missing", "refused"])
+def test_clips_that_were_left_out_come_in_when_they_can_be_read(survey, trouble, monkeypatch):
+    recordings, _, table, _ = survey
+    path, read = recordings["path"][1], building.read_windows
+    if trouble == "missing":
+        os.rename(path, f"{path}.away")
+    else:  # the file stays as it is, and a disk or a server does not give it
+
+        def refused(windows, *also):
+            waveforms, fine, _ = read(windows, *also)
+            fine = fine & (windows.recording != "r1")
+            return waveforms, fine, [f"a clip of 'r1' left out: {k}" for k in np.flatnonzero(~fine)]
+
+        monkeypatch.setattr(building, "read_windows", refused)
+    assert len(build(survey).problems) == (table["recording"] == "r1").sum() > 0
+    with monkeypatch.context() as still:
+        still.setattr(building, "_build", lambda *_: pytest.fail("built again"))
+        build(survey)
+    monkeypatch.setattr(building, "read_windows", read)
+    if trouble == "missing":
+        os.rename(f"{path}.away", path)
+    store = build(survey)
+    assert store.problems == [] and sum(len(store.folds[fold]) for fold in clips.FOLDS) == len(table)
 
 
 def test_a_fold_without_clips_is_an_empty_fold(survey):
@@ -363,7 +413,7 @@ def test_what_dead_builds_of_other_plans_left_is_removed_and_what_live_ones_hold
     (dead,) = folder.parent.glob("store.*.part")
     strangers = folder.parent / "storehouse.x.part"
     strangers.mkdir()
-    with workplace.workplace(folder, "alive", "store.json") as alive:
+    with workplace.workplace(folder, "alive", lambda: False) as alive:
         assert not dead.exists()
         build(survey)
         assert alive.exists()
@@ -590,7 +640,7 @@ def test_an_upload_that_breaks_off_leaves_no_store_json(survey, small_shards, mo
 
     monkeypatch.setattr(type(memory), "put_file", until)
     with pytest.raises(
-        InputError, match=r"could not be copied to memory://broken \(the line is dead\): check the place"
+        InputError, match=r"could not be copied to memory://broken \(OSError: the line is dead\): check the place"
     ):
         clips.upload(store.folder, "memory://broken")
     assert memory.exists("/broken/train-00000.arrow") and not memory.exists("/broken/store.json")
@@ -645,6 +695,68 @@ def test_a_fetch_that_broke_off_goes_on_and_what_was_damaged_on_the_way_comes_ag
     monkeypatch.setattr(memory, "get_file", lambda s, a, b, **g: fetched.append(a.split("/")[-1]) or get(s, a, b, **g))
     assert bytes_of(clips.fetch(uri, tmp_path / "fetched", progress=False).folder) == bytes_of(store.folder)
     assert "train-00001.arrow" in fetched and "train-00000.arrow" not in fetched
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """The bucket `whales` of a server on the loopback, without any login."""
+    for package in ("s3fs", "moto", "boto3"):
+        pytest.importorskip(package)
+    forget_logins(monkeypatch)
+    monkeypatch.setattr(trouble, "pause", lambda seconds: None)
+    with moto() as running:
+        monkeypatch.setenv("WHALELIB_S3_ENDPOINT", running.url)
+        running.client.create_bucket(Bucket="whales")
+        yield running.client
+
+
+def test_a_bucket_is_written_with_a_login_and_read_without(survey, bucket, tmp_path, monkeypatch):
+    store = build(survey)
+    login = {"AWS_ACCESS_KEY_ID": "whale", "AWS_SECRET_ACCESS_KEY": "song", "AWS_DEFAULT_REGION": "us-east-1"}
+    with monkeypatch.context() as logged_in:
+        for name, value in login.items():
+            logged_in.setenv(name, value)
+        there = clips.upload(store.folder, "s3://whales/clips", progress=False)
+    assert {one["Key"] for one in bucket.list_objects_v2(Bucket="whales")["Contents"]} == {
+        uri.removeprefix("s3://whales/") for uri in there
+    }
+    with pytest.raises(InputError, match=r"\((the server answered 403|access was refused)\): set AWS_ACCESS_KEY_ID"):
+        clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    for uri in there:
+        bucket.put_object_acl(Bucket="whales", Key=uri.removeprefix("s3://whales/"), ACL="public-read")
+    fetched = clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    assert bytes_of(fetched.folder) == bytes_of(store.folder)
+    with pytest.raises(InputError, match="holds no finished clip store|could not be copied"):
+        clips.fetch("s3://nowhere/clips", tmp_path / "other", progress=False)
+
+
+@pytest.mark.parametrize("login", [{}, {"AWS_PROFILE": "nobody"}])
+def test_a_server_that_is_not_there_or_a_login_that_is_not_is_a_sentence(survey, monkeypatch, tmp_path, login):
+    pytest.importorskip("s3fs")
+    forget_logins(monkeypatch)
+    waited = []
+    monkeypatch.setattr(trouble, "pause", waited.append)
+    monkeypatch.setenv("WHALELIB_S3_ENDPOINT", "http://127.0.0.1:9")
+    for name, value in login.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="could not be copied to s3://whales/clips"):
+        clips.upload(build(survey).folder, "s3://whales/clips", progress=False)
+    with pytest.raises(InputError, match="s3://whales/clips could not be copied to"):
+        clips.fetch("s3://whales/clips", tmp_path / "fetched", progress=False)
+    assert login or waited == [*trouble.WAITS] * 2
+
+
+def test_a_hub_that_cannot_be_reached_is_told_from_one_that_refuses():
+    """The hub's client is httpx, which has its own errors."""
+    httpx = pytest.importorskip("httpx")
+    with pytest.raises(httpx.ConnectError) as unreached:
+        httpx.get("http://127.0.0.1:9", trust_env=False)
+    assert trouble.diagnosed(unreached.value) == ("passing", "the server cannot be reached")
+    for status, kind in ((401, "forbidden"), (404, "missing"), (503, "passing")):
+        answer = httpx.Response(status, request=httpx.Request("GET", "http://127.0.0.1"))
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            answer.raise_for_status()
+        assert trouble.diagnosed(refused.value).kind == kind
 
 
 def test_the_tables_come_with_the_clips(survey):

@@ -74,9 +74,25 @@ def filesystem(uri: str) -> tuple[Any, str]:
     return system, system._strip_protocol(uri)
 
 
+def writable(place: str) -> tuple[Any, str]:
+    """The fsspec filesystem of any place that can be written to (a folder, s3://, gs://, hf://), and its path in it.
+
+    A bucket of S3 has the endpoint and the login that sounds are read with.
+    """
+    if place.startswith("s3://"):
+        return filesystem(place)
+    try:
+        import fsspec
+
+        return fsspec.core.url_to_fs(place)
+    except ImportError:
+        scheme = place.partition(":")[0]
+        raise needs_extra(_PACKAGES.get(scheme, scheme), "cloud") from None
+
+
 def waits_of(uri: str) -> tuple[float, ...]:
     """The waits between tries. gcsfs makes tries of its own (six, with growing waits) that cannot be turned off."""
-    return () if scheme_of(uri) in ("gs", "gcs") else WAITS
+    return () if uri.lower().startswith(("gs://", "gcs://")) else WAITS
 
 
 def _s3_options() -> dict[str, Any]:

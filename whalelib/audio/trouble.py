@@ -1,7 +1,7 @@
 """What went wrong far away: is it worth another try, and which sentence says it.
 
-The libraries below (aiohttp, botocore, gcsfs) each raise their own errors, often one wrapped in another, so an error is
-looked at together with what caused it, and told by its name, so that none of them must be imported.
+The libraries below (aiohttp, botocore, gcsfs, httpx) each raise their own errors, often one wrapped in another, so an
+error is looked at together with what caused it, and told by its name, so that none of them must be imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from whalelib.errors import InputError
@@ -18,7 +18,14 @@ WAITS = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth try
 pause: Callable[[float], None] = time.sleep  # tests put a clock of their own here
 
 _PASSING_STATUS = {408, 425, 429}  # and every 5xx
-_UNREACHED = {"ClientConnectorError", "EndpointConnectionError", "ConnectionRefusedError", "gaierror", "ProxyError"}
+_UNREACHED = {
+    "ClientConnectorError",
+    "ConnectError",
+    "ConnectionRefusedError",
+    "EndpointConnectionError",
+    "ProxyError",
+    "gaierror",
+}
 _TIMED_OUT = {"TimeoutError", "FSTimeoutError", "ConnectTimeoutError", "ReadTimeoutError", "Timeout"}
 _CUT = {
     "ClientConnectionError",
@@ -37,6 +44,7 @@ _LOGIN = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "gcs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "hf": "HF_TOKEN",
 }
 _Result = TypeVar("_Result")
 
@@ -49,6 +57,16 @@ class Trouble(NamedTuple):
 
 
 def retried(uri: str, call: Callable[[], _Result], waits: tuple[float, ...] = WAITS) -> _Result:
+    """What `call` returns; tried again while the trouble may pass, and what remains of it is a sentence."""
+    try:
+        return insisted(call, waits)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(_sentence(shown(uri), diagnosed(error), len(waits) + 1)) from None
+
+
+def insisted(call: Callable[[], _Result], waits: tuple[float, ...] = WAITS) -> _Result:
     """What `call` returns; tried again after each of the waits while the trouble is one that may pass."""
     for wait in (*waits, None):
         try:
@@ -56,9 +74,8 @@ def retried(uri: str, call: Callable[[], _Result], waits: tuple[float, ...] = WA
         except InputError:
             raise
         except Exception as error:
-            trouble = diagnosed(error)
-            if trouble.kind != "passing" or wait is None:
-                raise InputError(_sentence(shown(uri), trouble, len(waits) + 1)) from None
+            if wait is None or diagnosed(error).kind != "passing":
+                raise
         pause(wait)
     raise AssertionError("the last try returns or raises")
 
@@ -97,13 +114,17 @@ def shown(path: object) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _sentence(uri: str, trouble: Trouble, tries: int) -> str:
+def login_of(uri: str) -> str:
+    """How to give the login of a place."""
     scheme = uri.partition("://")[0]
+    return f"set {_LOGIN[scheme]}" if scheme in _LOGIN else "put its login into ~/.netrc"
+
+
+def _sentence(uri: str, trouble: Trouble, tries: int) -> str:
     if trouble.kind == "missing":
         return f"{uri} is not there ({trouble.reason}): check its name, letter for letter."
     if trouble.kind == "forbidden":
-        login = f"set {_LOGIN[scheme]}" if scheme in _LOGIN else "put its login into ~/.netrc"
-        return f"{uri} may not be read ({trouble.reason}): check its name, or {login}."
+        return f"{uri} may not be read ({trouble.reason}): check its name, or {login_of(uri)}."
     if trouble.kind == "passing":
         often = f" in {tries} tries" if tries > 1 else ""
         return f"{uri} could not be read{often} ({trouble.reason}): check the connection and try again later."
@@ -121,10 +142,12 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _status(error: BaseException) -> int:
     """The HTTP status that an error carries, in the place where its library puts it; 0 if it carries none."""
-    response = getattr(error, "response", None)
+    response: Any = getattr(error, "response", None)
     found: object = None
     if isinstance(response, dict):  # botocore
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    elif hasattr(response, "status_code"):  # httpx, below the hub's client
+        found = response.status_code
     elif hasattr(error, "status"):  # aiohttp
         found = error.status
     elif hasattr(error, "code"):  # gcsfs

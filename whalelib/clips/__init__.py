@@ -14,7 +14,7 @@ from whalelib.clips.labels import (
     has_noise_class,
     label,
 )
-from whalelib.clips.leakage import check_leakage, merge_groups
+from whalelib.clips.leakage import check_leakage, merge_groups, parted_files
 from whalelib.clips.splitting import cross_validation, folds, one_sided, split, split_by_class
 from whalelib.clips.store import FOLDS, Store, open_store, read_batch
 from whalelib.clips.transfer import fetch, upload
@@ -42,6 +42,7 @@ __all__ = [
     "merge_groups",
     "one_sided",
     "open_store",
+    "parted_files",
     "read_batch",
     "split",
     "split_by_class",

@@ -21,10 +21,11 @@ from tqdm.auto import tqdm
 
 import whalelib
 from whalelib.audio import is_uri
+from whalelib.audio.systems import local_path
 from whalelib.clips import shards
 from whalelib.clips.labels import CELL_SECONDS, UNKNOWN, Marks, cells_of, classes_of, frame_grids, on_own_channels
 from whalelib.clips.reading import Windows, read_windows
-from whalelib.clips.store import ABOUT, FOLDS, FORMAT, TABLES, Store, open_store
+from whalelib.clips.store import ABOUT, FOLDS, FORMAT, TABLES, Store, open_store, read_about
 from whalelib.clips.workplace import publish, workplace
 from whalelib.errors import InputError
 
@@ -54,7 +55,8 @@ def build_store(
     workers: int | None = None,
     progress: bool = True,
 ) -> Store:
-    """Cut all clips and keep them in a folder; a folder that holds this very store is opened instead.
+    """Cut all clips and keep them in a folder; a folder that holds this very store is opened instead, unless its
+    recordings were changed since, or a clip that was left out can be read by now: then it is cut again.
 
     A clip that cannot be read is left out and named in `problems`. The store appears only when it is whole; a build
     that was killed goes on with the shards it had finished. `workers` threads cut (by default one a core); the bytes of
@@ -77,11 +79,16 @@ def build_store(
     )
     if not (folder / ABOUT).exists() and folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is there already and holds no clip store: name a new or an empty folder.")
-    with workplace(folder, plan.key, ABOUT) as part:
+    old = _written(folder) if _is_outdated(folder, plan) else None
+
+    def finished() -> bool:
+        return _written(folder) not in (None, old)
+
+    with workplace(folder, plan.key, finished) as part:
         if part is not None:
             try:
                 _build(part, plan, workers or _cores(), progress)
-                publish(part, folder, ABOUT)
+                publish(part, folder, finished, replace=old is not None)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
                     raise
@@ -93,6 +100,43 @@ def build_store(
     if store.about["source"]["fingerprint"] != plan.fingerprint:
         raise InputError(f"{folder} holds a store of other clips or knobs: delete it or name a new folder.")
     return store
+
+
+def _written(folder: Path) -> tuple[int, int] | None:
+    """What tells the store that lies here from one that takes its place; None if there is none."""
+    try:
+        found = (folder / ABOUT).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _is_outdated(folder: Path, plan: _Plan) -> bool:
+    """Was this store cut from other files, or without clips that can be read by now? One of other clips is the user's
+    to delete, and one whose recordings are not all here any more cannot be cut better."""
+    if not (folder / ABOUT).exists():
+        return False
+    about = read_about(folder)
+    if about["source"]["fingerprint"] != plan.fingerprint:
+        return False
+    cut_from = about["source"].get("files", plan.files)
+    return (cut_from != plan.files and plan.all_here) or (bool(about["problems"]) and _can_be_completed(folder, plan))
+
+
+def _can_be_completed(folder: Path, plan: _Plan) -> bool:
+    """Can a clip be read that the store lacks? The first of each recording and channel is tried."""
+    store = open_store(folder)
+    keys = ["recording", "onset", "channel"]
+    held = pd.concat([store.table(fold)[keys] for fold in FOLDS])
+    lacking = plan.table[~pd.MultiIndex.from_frame(plan.table[keys]).isin(pd.MultiIndex.from_frame(held))]
+    tried = lacking.drop_duplicates(["recording", "channel"]).index.to_numpy()
+    for row in tried:
+        _, fine, _ = read_windows(
+            plan.windows.take(np.array([row])), plan.sample_rate, plan.length, plan.padding, plan.seed
+        )
+        if fine.all():
+            return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -115,6 +159,8 @@ class _Plan:
     seed: int
     about: dict[str, Any]
     fingerprint: str  # of clips, events and knobs: what the store is
+    files: str  # of the names, sizes and times of the local files: what it is cut from
+    all_here: bool  # are all local files there?
     key: str  # of these, the files and the versions: whose shards may be gone on with
     tables: tuple[pd.DataFrame, pd.DataFrame]  # recordings and events, as they were given
 
@@ -177,12 +223,15 @@ class _Plan:
         numbers = [np.round(np.asarray(t, dtype=float), 4) + 0.0 for t in times]
         numbers += [targets, weight, windows.channel, events["channel"].to_numpy(dtype=int)]
         fingerprint = _hash(texts, numbers)
+        local = [local_path(path) for path in paths[np.unique(of)] if not is_uri(path)]
+        files = _hash(sorted(f"{Path(path).name} {_state(path)}" for path in local), [])
         about = {
             **knobs,
             "made_from": made_from,
             "left_out": left_out,
             "source": {
                 "fingerprint": fingerprint,
+                "files": files,
                 "recordings": len(np.unique(of)),
                 "hours": round(float(recordings["seconds"].to_numpy()[np.unique(of)].sum()) / 3600, 4),
                 "events": len(events),
@@ -190,11 +239,12 @@ class _Plan:
             },
             "versions": _versions(),
         }
-        key = _hash([json.dumps(about, default=str), str(FORMAT), *map(_state, paths[np.unique(of)])], [])
+        key = _hash([json.dumps(about, default=str), str(FORMAT), *paths[np.unique(of)]], [])
         return cls(
             windows, {name: np.flatnonzero(fold == name) for name in FOLDS}, table,
             clips["group"].to_numpy(dtype=object), weight, targets, Marks(events, classes), classes, exhaustive,
-            sample_rate, clip_seconds, padding, clip_from, seed, about, fingerprint, key, (recordings, given),
+            sample_rate, clip_seconds, padding, clip_from, seed, about, fingerprint, files, all(map(_state, local)),
+            key, (recordings, given),
         )  # fmt: skip
 
     @property
@@ -323,12 +373,12 @@ def _versions() -> dict[str, str]:
 
 
 def _state(path: str) -> str:
-    """What tells that a file was changed, without reading it."""
+    """What tells that a file was changed, without reading it; empty if it is not there."""
     try:
         found = os.stat(path)
-        return f"{path} {found.st_size} {found.st_mtime_ns}"
     except OSError:
-        return str(path)
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _hash(texts: Sequence[Any], numbers: Sequence[np.ndarray]) -> str:

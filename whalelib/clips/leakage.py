@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,23 @@ def check_leakage(
                     f"the recordings {one!r} in {fold[one]} and {other!r} in {fold[other]} {says}: join their groups "
                     "with merge_groups before the split."
                 )
+
+
+def parted_files(clips: pd.DataFrame, recordings: pd.DataFrame) -> list[str]:
+    """A sentence that counts the pairs of equal files with clips in different folds; none if there are none."""
+    fold = clips.groupby("recording")["fold"].first()
+    used = recordings[recordings["recording"].isin(fold.index)]
+    alike: dict[str, list[str]] = {}
+    for one, other in likeness.byte_equal(used):
+        alike.setdefault(one, [one]).append(other)
+    parted = [(a, b) for names in alike.values() for a, b in combinations(names, 2) if fold[a] != fold[b]]
+    if not parted:
+        return []
+    one, other = parted[0]
+    return [
+        f"pairs of equal files that the split has parted: {len(parted):,}, such as {one!r} in {fold[one]} and "
+        f"{other!r} in {fold[other]}; set join_copies to equal or alike, or scores are too good."
+    ]
 
 
 def _check_overlap(clips: pd.DataFrame) -> None:

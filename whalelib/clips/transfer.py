@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from whalelib.audio.systems import waits_of, writable
+from whalelib.audio.trouble import diagnosed, insisted, login_of
 from whalelib.clips import shards
 from whalelib.clips.store import ABOUT, Store, files_of, open_store, read_about
-from whalelib.errors import InputError, needs_extra
+from whalelib.errors import InputError
 
 
 def upload(folder: str | Path, uri: str, *, progress: bool = True) -> list[str]:
@@ -24,16 +27,16 @@ def upload(folder: str | Path, uri: str, *, progress: bool = True) -> list[str]:
     names = [one["file"] for one in files_of(store.about)]
     there = []
     try:
-        system.makedirs(root, exist_ok=True)
+        _tried(uri, system.makedirs, root, exist_ok=True)
         for name in tqdm([*names, ABOUT], "uploading", leave=False, disable=None if progress else True):
-            system.put_file(str(store.folder / name), f"{root}/{name}")
-            if system.size(f"{root}/{name}") != (store.folder / name).stat().st_size:
+            _tried(uri, system.put_file, str(store.folder / name), f"{root}/{name}")
+            if _tried(uri, system.size, f"{root}/{name}") != (store.folder / name).stat().st_size:
                 raise OSError(f"{name} did not arrive whole")
             there.append(f"{uri.rstrip('/')}/{name}")
-    except OSError as error:
-        raise InputError(
-            f"{store.folder} could not be copied to {uri} ({error}): check the place and its keys."
-        ) from None
+    except Exception as error:  # each client has its own
+        trouble = diagnosed(error)
+        mend = login_of(uri) if trouble.kind == "forbidden" else "check the place and the connection"
+        raise InputError(f"{store.folder} could not be copied to {uri} ({trouble.reason}): {mend}.") from None
     return there
 
 
@@ -51,19 +54,23 @@ def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Store:
     try:
         part.mkdir(parents=True, exist_ok=True)
         (part / ABOUT).unlink(missing_ok=True)  # another store may lie there by now
-        system.get_file(f"{root}/{ABOUT}", str(part / ABOUT))
+        _tried(uri, system.get_file, f"{root}/{ABOUT}", str(part / ABOUT))
         wanted = files_of(read_about(part))
         for one in tqdm(wanted, "fetching", leave=False, disable=None if progress else True):
             target = part / one["file"]
             if not _is(target, one):
-                system.get_file(f"{root}/{one['file']}", str(target))
+                _tried(uri, system.get_file, f"{root}/{one['file']}", str(target))
                 if not _is(target, one):
                     raise OSError(f"{one['file']} did not arrive whole")
-    except FileNotFoundError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise InputError(f"{uri} holds no finished clip store ({error}): check the place.") from None
-    except OSError as error:
-        raise InputError(f"{uri} could not be copied to {folder} ({error}): run it again to go on.") from None
+    except InputError:  # what has arrived is a store of another format
+        raise
+    except Exception as error:  # each client has its own
+        trouble = diagnosed(error)
+        if trouble.kind == "missing":
+            shutil.rmtree(part, ignore_errors=True)
+            raise InputError(f"{uri} holds no finished clip store ({trouble.reason}): check the place.") from None
+        mend = login_of(uri) if trouble.kind == "forbidden" else "run it again to go on"
+        raise InputError(f"{uri} could not be copied to {folder} ({trouble.reason}): {mend}.") from None
     for stray in set(part.iterdir()) - {part / one["file"] for one in wanted} - {part / ABOUT}:
         stray.unlink()  # of another store that was fetched here before
     if folder.exists():
@@ -77,15 +84,14 @@ def _is(path: Path, about: dict[str, Any]) -> bool:
     return path.exists() and path.stat().st_size == about["bytes"] and shards.checksum(path) == about["sha256"]
 
 
+def _tried(uri: str, do: Callable[..., Any], *args: Any, **also: Any) -> Any:
+    """What a call to a file system returns; tried again while its trouble may pass."""
+    return insisted(lambda: do(*args, **also), waits_of(uri))
+
+
 def _place(uri: str) -> tuple[Any, str]:
     """The file system of a uri and the folder in it."""
     try:
-        import fsspec
-    except ImportError:
-        raise needs_extra("fsspec", "train") from None
-    try:
-        return fsspec.core.url_to_fs(str(uri).rstrip("/"))
-    except ImportError as error:
-        raise needs_extra(str(error).split()[1] if "nstall" in str(error) else str(uri), "cloud") from None
+        return writable(str(uri).rstrip("/"))
     except ValueError as error:
         raise InputError(f"{uri} is no place to copy to ({error}): write it as in s3://bucket/folder.") from None

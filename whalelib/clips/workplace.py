@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,18 @@ _ABANDONED_SECONDS = 60.0  # age at which a folder that was never locked is nobo
 
 
 @contextmanager
-def workplace(folder: Path, plan: str, finished: str) -> Iterator[Path | None]:
+def workplace(folder: Path, plan: str, finished: Callable[[], bool]) -> Iterator[Path | None]:
     """The folder to build `folder` in, this process's alone until the block ends.
 
     The same plan finds the same folder, with what an earlier builder left in it. If another process builds it now, it
-    is waited for; None if `folder / finished` is there then. What dead builders of other plans left is removed.
+    is waited for; None if `finished()` says that there is nothing left to build. What dead builders of other plans left
+    is removed.
     """
     part = folder.with_name(f"{folder.name}.{plan}.part")
     if sys.platform == "win32":  # no lock that dies with its holder and lets the folder be renamed: no sharing either
         part = folder.with_name(f"{folder.name}.{plan}-{os.getpid()}.part")
     lock = None
-    while lock is None and not (folder / finished).exists():
+    while lock is None and not finished():
         lock = _lock(part)
         if lock is None:
             time.sleep(_POLL_SECONDS)
@@ -34,7 +35,7 @@ def workplace(folder: Path, plan: str, finished: str) -> Iterator[Path | None]:
         yield None
         return
     try:
-        if (folder / finished).exists():  # finished while we waited for the lock
+        if finished():  # while we waited for the lock
             shutil.rmtree(part, ignore_errors=True)
             yield None
             return
@@ -44,17 +45,22 @@ def workplace(folder: Path, plan: str, finished: str) -> Iterator[Path | None]:
         os.close(lock)
 
 
-def publish(part: Path, folder: Path, finished: str) -> None:
-    """Give a finished store its name, unless another process was faster."""
+def publish(part: Path, folder: Path, finished: Callable[[], bool], replace: bool = False) -> None:
+    """Give a finished store its name, unless another process was faster; `replace` one that is out of date."""
     (part / LOCK).unlink(missing_ok=True)
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
+    aside = folder.with_name(f"{folder.name}.{os.getpid()}.part")  # removed later, if this process dies in between
     try:
+        if replace and folder.exists() and not finished():
+            folder.rename(aside)
         part.rename(folder)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
-        if not (folder / finished).exists():
+        if not finished():
             raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_dead(folder: Path, but: Path | None = None) -> list[Path]:

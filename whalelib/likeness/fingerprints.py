@@ -56,8 +56,12 @@ def fingerprint(samples: np.ndarray, rate: int, onset: float, highest_hz: float,
         lower = max(round(4 * highest_hz), 1)
         samples, rate = soxr.resample(samples, rate, lower), lower
     size, hop = max(round(FRAME_SECONDS * rate), 2), max(round(HOP_SECONDS * rate), 1)
-    if len(samples) < size + 2 * REACH * hop or not np.any(samples != samples[0]):
+    if len(samples) < size or not np.any(samples != samples[0]):
         return Anchors.none()
+    missing = size + 2 * REACH * hop - len(samples)
+    if missing > 0:  # silence around a short sound, so that it has a moment with all that belongs to it
+        samples = np.pad(samples - samples.mean(), (missing // 2, missing - missing // 2))
+        onset -= missing // 2 / rate
     frames = sliding_window_view(samples, size)[::hop] * np.hanning(size).astype(np.float32)
     power = np.abs(np.fft.rfft(frames, axis=1)).astype(np.float32) ** 2
     # The same bands in Hz whatever the rate is, so that a resampled copy stays a copy.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SAME = 0.5  # correlation above which two stretches are one sound; of others it stays below half of that
-_LEAST_SAMPLES = 64
+LEAST_SAMPLES = 128  # of fewer, two noises may agree by chance
 _LEVEL_SECONDS = 0.1  # over which the level is taken out
 
 
@@ -16,7 +16,7 @@ def correlation(one: np.ndarray, other: np.ndarray, rate: int) -> float:
     much as the call: two calls of a kind, two knocks, or two recordings with one hum are not one sound, while in a copy
     the noise agrees as well.
     """
-    if min(len(one), len(other)) < _LEAST_SAMPLES:
+    if min(len(one), len(other)) < LEAST_SAMPLES:
         return 0.0
     size = 1 << int(np.ceil(np.log2(len(one) + len(other))))
     spectra = [np.fft.rfft(_levelled(sound - sound.mean(), rate), size) for sound in (one, other)]

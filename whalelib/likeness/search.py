@@ -17,12 +17,12 @@ from tqdm.auto import tqdm
 from whalelib import audio
 from whalelib.audio.systems import is_uri, local_path
 from whalelib.errors import InputError
-from whalelib.likeness.fingerprints import Anchors, fingerprint
+from whalelib.likeness.fingerprints import FRAME_SECONDS, Anchors, fingerprint
 from whalelib.likeness.pairing import candidates
 from whalelib.likeness.same_files import size_of
-from whalelib.likeness.same_sound import SAME, correlation
+from whalelib.likeness.same_sound import LEAST_SAMPLES, SAME, correlation
 
-VERSION = 1  # of what this search finds; what an older one kept is looked for again
+VERSION = 2  # of what this search finds; what an older one kept is looked for again
 STRETCHES = 3  # beginning, middle and end of a long recording
 PIECE_SECONDS = 20.0  # what is read and pictured at once
 CONFIRM_SECONDS = 4.0  # what is correlated around the moment that two recordings have in common
@@ -98,6 +98,9 @@ def _fingerprints(
     notes = []
     if every > 1:
         notes.append(f"the recordings are so many that only every {every}. was compared with others for likeness.")
+    least = max(FRAME_SECONDS, LEAST_SAMPLES / sample_rate)
+    if short := int((recordings["seconds"] < least).sum()):
+        notes.append(f"recordings too short to be compared by their sound (below {least:.3g} s): {short:,}.")
     table = recordings.iloc[::every]
     channel = table["listen_channel"] if "listen_channel" in table else pd.Series(1, index=table.index)
     rows = list(zip(range(0, len(recordings), every), table["path"], table["seconds"], channel, strict=True))

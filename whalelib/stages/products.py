@@ -175,6 +175,8 @@ def split(config: Config, found: Survey | None = None) -> Split:
         table = clips.balance(table, config.majority_ratio, config.split_seed)
     clips.check_leakage(table)  # copies are one group by now, and groups are what it looks at
     found.problems.extend(clips.one_sided(table))
+    if config.join_copies == "none":
+        found.problems.extend(clips.parted_files(table, found.recordings))
     return Split(found, clips.classes_of(table), folds, table)
 
 

@@ -14,9 +14,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from whalelib.audio.systems import filesystem
+from whalelib.audio.systems import writable
 from whalelib.audio.trouble import diagnosed, retried, shown
-from whalelib.errors import InputError, needs_extra
+from whalelib.errors import InputError
 
 FINISHED, LOGS = "finished", "logs"
 
@@ -133,14 +133,8 @@ class Afar:
 
 def _opened(uri: str) -> tuple[Any, str]:
     """The fsspec filesystem of a place that can be written to, and the place's path in it."""
-    if uri.startswith("s3://"):
-        return filesystem(uri)  # with the endpoint and the login that sounds are read with
     try:
-        import fsspec
-
-        return fsspec.core.url_to_fs(uri)
-    except ImportError:
-        raise needs_extra(uri.partition(":")[0], "cloud") from None
+        return writable(uri)
     except ValueError as error:
         raise InputError(f"keep_at cannot be {uri} ({error}): write a folder, or as in s3://bucket/folder.") from None
 
