@@ -377,6 +377,12 @@ def test_what_a_card_is_told_is_that_of_the_run(here, tiny):
     told = stages.facts(knobs, parts, here / "run")
     assert told["values"] == {"test_ap": 0.75, "false_per_hour": 2.0}
     assert told["band"] == (knobs.band_low_hz, knobs.band_high_hz)
+    for change, band in (
+        ({"speed": 2.0, "band_high_hz": 1800.0, "clip_seconds": 4.0}, (5.0, 900.0)),
+        ({"front_end": "dclde"}, (39.0, 358.0)),
+        ({"front_end": "ast", "model": "ast", "speed": 8.0}, (0.0, 1000.0)),
+    ):
+        assert stages.facts(config.resolve({**knobs.flat(), **change}), parts, here / "run")["band"] == band
     assert told["features"]["n_mels"] == 32
     groups = [group for fold in told["folds"].values() for group in fold["groups"]]
     assert sorted(groups) == sorted(set(parts.survey.recordings["group"]))  # each day in one fold

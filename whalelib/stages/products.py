@@ -352,11 +352,16 @@ def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
     return ensembles.held_out(cut.table(fold), scores, cut.classes)
 
 
+def _band(config: Config) -> tuple[float, float]:
+    """From where to where the front end hears, in the recording's own Hz."""
+    if config.front_end in ("ast", "whisper", "waveform"):
+        return 0.0, config.sample_rate / 2
+    known = _as_recorded(config)
+    return known["band_low_hz"], known["band_high_hz"]
+
+
 def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any]:
     """What a card says of a detector: its data, its front end, its training, and what its run measured."""
-    from whalelib import features
-
-    low, high = features.band_of(trained(config, parts).detector.front_end)
     folds = {}
     for fold in ("train", "validation", "test"):
         recordings = parts.recordings(fold)
@@ -366,7 +371,7 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
         "source": config.source,
         "exhaustive": parts.survey.exhaustive,
         "folds": folds,
-        "band": (low / config.speed, high / config.speed),
+        "band": _band(config),
         "features": section_of(config, "features"),
         "training": section_of(config, "train", without=("keep_at", "workers")),
         "values": experiment.recorded(Path(run_folder)),
