@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import tempfile
@@ -85,6 +86,7 @@ class _Clock(TrainerCallback):
         kinds = [torch.profiler.ProfilerActivity.CPU]
         if torch.cuda.is_available():
             kinds.append(torch.profiler.ProfilerActivity.CUDA)
+        os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler would write a log of its own into the notebook
         self.profiler = torch.profiler.profile(activities=kinds)
         self.found: dict[str, float] = {}
 
