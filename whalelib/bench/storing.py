@@ -134,8 +134,8 @@ def reading_speed(folder: Path) -> tuple[float, float]:
     return n / best, 32 * 64 / (time.perf_counter() - begin)
 
 
-def synthetic_store(folder: Path, how_many: int) -> Store:
-    """A store of clips from anywhere in ten hours of noise, one call a minute."""
+def synthetic_store(folder: Path, how_many: int, held_out: int = 0) -> Store:
+    """A store of clips from anywhere in ten hours of noise, one call a minute; so many of them, at the end, validate."""
     from whalelib import clips, tables
 
     rng = np.random.default_rng(0)
@@ -145,7 +145,8 @@ def synthetic_store(folder: Path, how_many: int) -> Store:
     onsets = np.arange(600) * 60.0
     events = tables.events(pd.DataFrame({"recording": "noise", "onset": onsets, "offset": onsets + 1, "label": "call"}))
     table = pd.DataFrame({"recording": "noise", "onset": np.sort(rng.uniform(0, 35998, how_many)), "seconds": 2.0})
-    table = table.assign(weight=1.0, group="day", fold="train")
+    last = np.arange(how_many) >= how_many - held_out
+    table = table.assign(weight=1.0, group="day", fold=np.where(last, "validation", "train"))
     targets = clips.label(table, events, ["call"], min_overlap=0.5, exhaustive=True)
     return clips.build_store(
         folder / "store",

@@ -58,7 +58,7 @@ def training(folder: Path) -> None:
     """An epoch of the small network, and ten batches of a transformer under each setting, each in its own process."""
     from whalelib import models
 
-    right_whales(folder / "store") or synthetic_store(folder, 8000)
+    right_whales(folder / "store") or synthetic_store(folder, 8000, held_out=64)
     which = "right-whale clips" if os.environ.get("WHALELIB_DATA") else "clips of noise"
     print(f"small_cnn, an epoch of {which} of 2 s at 2 kHz, each way in a process of its own")
     for way in ("float32", "bf16", "float32 augmented", "bf16 augmented"):
