@@ -135,7 +135,7 @@ def reading_speed(folder: Path) -> tuple[float, float]:
 
 
 def synthetic_store(folder: Path, how_many: int, held_out: int = 0) -> Store:
-    """A store of clips from anywhere in ten hours of noise, one call a minute; so many of them, at the end, validate."""
+    """Clips from anywhere in ten hours of noise with a call each minute; the last `held_out` of them validate."""
     from whalelib import clips, tables
 
     rng = np.random.default_rng(0)
