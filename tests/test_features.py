@@ -366,6 +366,12 @@ def test_the_exported_form_equals_the_fast_one(kind, monkeypatch):
     torch.testing.assert_close(module(waveform), expected, atol=2e-3, rtol=1e-3)
 
 
+def test_a_long_window_at_a_high_rate_holds_no_square_of_itself():
+    module = Spectrogram(96000, window_seconds=0.256, band_high_hz=40000.0, mel_break_hz=700.0).spectrum
+    held = sum(value.nbytes for value in vars(module).values() if isinstance(value, np.ndarray))
+    assert held < 10 * 8 * module.n_fft
+
+
 @EVERY_KIND
 def test_onnx_runs_it_the_same_for_any_number_of_clips(kind):
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -96,6 +97,7 @@ class Spectrogram(FrontEnd):
             rows = n_mfcc or rows
         # Where nothing needs the power itself, its logarithm is taken while it is still in the cache.
         self.at_once = self.compress == "db" or (self.compress == "log" and not self.sees_mfcc)
+        self.unit = 1.0 if self.compress == "log" else _DECIBELS
         self.pcen = None
         if self.compress == "pcen":
             pcen = pcen_seconds, pcen_gain, pcen_bias, pcen_power
@@ -126,7 +128,7 @@ class Spectrogram(FrontEnd):
         self.spectrum.check_length(waveform.shape[-1])
         # Decibels of quiet sea need single precision whatever the network runs in.
         with torch.autocast(waveform.device.type, enabled=False):
-            power = self.spectrum(checked(waveform), self._logarithm if self.at_once else same)
+            power = self.spectrum(checked(waveform), partial(_level, unit=self.unit) if self.at_once else same)
             channels = []
             if self.sees_mel:
                 channels.append(self._compressed(power))
@@ -142,22 +144,23 @@ class Spectrogram(FrontEnd):
             return self.pcen(power)
         if self.compress == "power":
             return power
-        return self._limited(power if self.at_once else self._logarithm(power.clone()))
+        return self._limited(power, self.unit)
 
     def _decibels(self, power: Tensor) -> Tensor:
-        return self._limited(power if self.at_once else power.clamp(min=FLOOR).log().mul(_DECIBELS), _DECIBELS)
+        return self._limited(power, _DECIBELS)
 
-    def _logarithm(self, power: Tensor) -> Tensor:
-        """Natural logarithm, or decibels, in place."""
-        power = power.clamp_(min=FLOOR).log_()
-        return power if self.compress == "log" else power.mul_(_DECIBELS)
-
-    def _limited(self, level: Tensor, unit: float = 0.0) -> Tensor:
-        """Nothing further than `top_db` below the clip's loudest point."""
+    def _limited(self, power: Tensor, unit: float) -> Tensor:
+        """Its level (which it may be already), nothing further than `top_db` below the clip's loudest point."""
+        level = power if self.at_once else _level(power.clone(), unit)
         if not self.top_db:
             return level
-        unit = unit or (1.0 if self.compress == "log" else _DECIBELS)
         return torch.maximum(level, level.amax((1, 2), keepdim=True) - self.top_db / _DECIBELS * unit)
+
+
+def _level(power: Tensor, unit: float) -> Tensor:
+    """So many units to a factor of e, in place: 1 gives the natural logarithm, 10 / ln 10 decibels."""
+    level = power.clamp_(min=FLOOR).log_()
+    return level if unit == 1.0 else level.mul_(unit)
 
 
 def band_of_bins(sample_rate: int, n_fft: int, low_hz: float, high_hz: float) -> np.ndarray:
@@ -170,4 +173,6 @@ def band_of_bins(sample_rate: int, n_fft: int, low_hz: float, high_hz: float) ->
             f"the band {low_hz:g} to {high_hz:g} Hz holds no frequency bin, because bins lie {sample_rate / n_fft:.1f} "
             "Hz apart: lengthen window_seconds or widen the band."
         )
-    return np.eye(len(bins))[:, inside]
+    rows = np.zeros((len(bins), len(inside)))
+    rows[inside, np.arange(len(inside))] = 1.0
+    return rows

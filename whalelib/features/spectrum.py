@@ -43,9 +43,10 @@ class BandPower(nn.Module):
     ) -> None:
         super().__init__()
         self.n_fft, self.hop, self.length, self.centred, self.prepare = n_fft, hop, len(window), centred, prepare
-        # For exports, which take constants from numpy: the window, and `prepare`, which is linear, as a matrix.
+        # For exports, which take constants from numpy: the window, and `prepare`, which is linear, as a matrix. (That
+        # of doing nothing would be the square of a window long, gigabytes at high rates.)
         self._shape = window
-        self._prepared = prepare(torch.eye(len(window), dtype=torch.float64)).T.numpy()
+        self._prepared = None if prepare is same else prepare(torch.eye(len(window), dtype=torch.float64)).T.numpy()
         used = np.flatnonzero(filters.sum(1))
         self.first_bin, self.last_bin = int(used[0]), int(used[-1]) + 1
         within = filters[self.first_bin : self.last_bin]
@@ -108,8 +109,10 @@ class BandPower(nn.Module):
         bins = np.arange(self.first_bin, self.last_bin)
         turn = 2 * np.pi * bins[:, None] * np.arange(self.length) / self.n_fft
         waves = np.stack([np.cos(turn), np.sin(turn)], axis=1).reshape(-1, self.length) * self._shape
-        waves = torch.from_numpy((waves @ self._prepared).astype(np.float32)).to(waveform.device)
-        spectrum = F.conv1d(waveform[:, None], waves[:, None], stride=self.hop)
+        if self._prepared is not None:
+            waves = waves @ self._prepared
+        kernels = torch.from_numpy(waves.astype(np.float32)).to(waveform.device)
+        spectrum = F.conv1d(waveform[:, None], kernels[:, None], stride=self.hop)
         return self.filters.T @ spectrum.square()
 
 
