@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whalelib.bench.measuring import RATE, in_own_process
-from whalelib.bench.storing import synthetic_store
+from whalelib.bench.storing import cut, stored, synthetic_store
 
 if TYPE_CHECKING:
     from whalelib.clips import Store
@@ -82,33 +82,16 @@ def training(folder: Path) -> None:
 
 def right_whales(folder: Path) -> Store | None:
     """A store of all right-whale clips, where there are real recordings."""
-    from whalelib import clips, sources
+    from whalelib import sources
 
     data = os.environ.get("WHALELIB_DATA")
     if not data:
         return None
     survey = sources.load("clip_folder", Path(data) / "right_whale")
-    folds = clips.split(survey.recordings)
-    table = clips.cut(
-        survey.recordings,
-        survey.events,
-        clips.class_list(survey.events),
-        folds,
-        exhaustive=survey.exhaustive,
-        clip_seconds=2.0,
-    )
+    table = cut(survey)
     few = table["fold"].ne("train") & (table.groupby("fold").cumcount() < 64)
     table["fold"] = table["fold"].where(few, "train")  # all clips are an epoch; it is not this training that counts
-    return clips.build_store(
-        folder,
-        survey.recordings,
-        survey.events,
-        table,
-        exhaustive=survey.exhaustive,
-        sample_rate=RATE,
-        clip_seconds=2.0,
-        progress=False,
-    )
+    return stored(folder, survey.recordings, survey.events, table, survey.exhaustive)
 
 
 def epoch_cost(path: Path) -> tuple[float, ...]:
