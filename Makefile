@@ -29,8 +29,9 @@ setup-dev: $(VENV)/.ready-dev ## the same with the test tools
 demo: setup ## the whole path on the synthetic ocean, in minutes
 	$(BIN)/whalelib demo
 
+# A worker a core; each computes with one thread, or they would stand in each other's way.
 test: setup-dev ## the default test run
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist worksteal
 
 lint: setup-dev ## ruff over code and notebooks
 	$(BIN)/ruff check .

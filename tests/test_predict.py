@@ -21,6 +21,7 @@ from torch import nn
 from whalelib import audio, predict
 from whalelib.errors import InputError
 from whalelib.models import Logits, build
+from whalelib.predict import scanning, windows
 
 
 class Mirror(nn.Module):
@@ -148,7 +149,7 @@ def test_neither_batch_nor_block_changes_a_score(tmp_path, monkeypatch):
     detector = Mirror(slope=0.05)
     expected = scores_of(detector, path)
     for batch, block in ((1, 60.0), (7, 60.0), (64, 12.0), (5, 17.3), (1000, 1000.0)):
-        monkeypatch.setattr(predict, "_BLOCK_SECONDS", block)
+        monkeypatch.setattr(windows, "_BLOCK_SECONDS", block)
         for found, wanted in zip(scores_of(detector, path, batch=batch), expected, strict=True):
             np.testing.assert_allclose(found, wanted, atol=1e-6)
 
@@ -172,7 +173,7 @@ def best_and_place(path, hop=1.5):
 # Windows begin at -1.5 s and every 1.5 s from there; blocks of 12 s.
 @pytest.mark.parametrize("middle", [0.0, 0.5, 1.5, 3.0, 4.5, 11.5, 12.0, 12.5, 13.5, 24.0, 31.5, 36.0, 39.5, 40.0])
 def test_a_call_on_a_seam_is_found_once_at_its_place_with_its_score(middle, tmp_path, monkeypatch):
-    monkeypatch.setattr(predict, "_BLOCK_SECONDS", 12.0)
+    monkeypatch.setattr(windows, "_BLOCK_SECONDS", 12.0)
     usual, _ = best_and_place(written(tmp_path / "usual.wav", recording_with_call(18.75)))
     best, places = best_and_place(written(tmp_path / "seam.wav", recording_with_call(middle)))
     assert usual > 0.85
@@ -326,7 +327,7 @@ def scanned(tmp_path):
 def test_a_second_scan_does_nothing_and_says_the_same(scanned, monkeypatch):
     recordings, folder, first = scanned
     before = stamps(folder)
-    monkeypatch.setattr(predict, "score", None)  # it would be needed to scan
+    monkeypatch.setattr(scanning, "score", None)  # it would be needed to scan
     pd.testing.assert_frame_equal(scan(Mirror(), recordings, folder, scan_batch=3), first)
     assert stamps(folder) == before
     assert len(before) == 2
@@ -388,7 +389,7 @@ def test_the_signature_tells_detectors_apart_and_survives_saving(tmp_path):
 
 def child(code, *arguments):
     command = [sys.executable, "-c", f"import sys, test_predict; test_predict.{code}(*sys.argv[1:])", *arguments]
-    here = {**os.environ, "PYTHONPATH": str(Path(predict.__file__).parents[1])}
+    here = {**os.environ, "PYTHONPATH": str(Path(predict.__file__).parents[2])}
     return subprocess.run(command, cwd=Path(__file__).parent, env=here, capture_output=True, text=True)
 
 

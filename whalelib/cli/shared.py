@@ -1,0 +1,34 @@
+"""What the commands share: the application itself, knobs from the command line, and how paths are said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from whalelib import config as knobs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="From hydrophone recordings and their annotations to a trusted whale-call detector.",
+)
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="knobs to set, as knob=value", show_default=False)]
+ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="a YAML file of knobs to start from")]
+
+
+def resolved(overrides: list[str] | None, config: Path | None, **more: Any) -> knobs.Config:
+    """The knobs of a file, with those given by hand over them, and `more` over both."""
+    given = {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or []), **more}
+    return knobs.resolve(given, where=str(config or "the command line"))
+
+
+def near(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,44 @@
+"""Commands that train a detector and pass it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whalelib import config as knobs
+from whalelib.cli.shared import ConfigFile, Overrides, app, near, resolved
+
+
+@app.command()
+def fit(overrides: Overrides = None, config: ConfigFile = None) -> None:
+    """Train without a notebook, by several processes too. Example: torchrun --nproc-per-node 2 -m whalelib.cli fit"""
+    from whalelib import stages, train
+
+    chosen = resolved(overrides, config)
+    ranks = train.processes()
+    with ranks.main_process_first():
+        parts = stages.split(chosen)
+    fitted = stages.fit(chosen, parts, progress=False)
+    if ranks.is_main_process:
+        typer.echo(f"Epoch {fitted.best_epoch} is kept; `whalelib run train` with the same knobs shows it.")
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="the folder of a run, as in experiments/runs/base/plain")],
+    licence: Annotated[str, typer.Option(help="under which it is passed on, as in cc-by-4.0")],
+    to: Annotated[str, typer.Option(help="a repository of the hub, as someone/whales; else a folder in the run")] = "",
+    public: Annotated[bool, typer.Option("--public", help="may everybody see the repository?")] = False,
+) -> None:
+    """A trained detector with its card. Example: whalelib publish experiments/demo/seed=0 --licence cc-by-4.0"""
+    from whalelib import card, stages
+
+    chosen = knobs.resolve(knobs.read_yaml(run / "config.yaml"), where=str(run / "config.yaml"))
+    parts = stages.split(chosen)
+    detector, facts = stages.trained(chosen, parts).detector, stages.facts(chosen, parts, run)
+    if to:
+        typer.echo(f"Pushed to {card.push(detector, to, facts, licence, private=not public)}.")
+    else:
+        typer.echo(f"The detector and its card are in {near(card.save(detector, run / 'published', facts, licence))}.")
