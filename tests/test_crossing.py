@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from whalelib import config, crossing, ensembles, experiment, ledger, stages
 from whalelib.errors import InputError
+from whalelib.experiment.keeping import write_json
 
 
 def said_of(clips, fold, seed=0):
@@ -33,7 +34,7 @@ def asked(tmp_path):
         ensembles.save(said_of(60, run.config.validation_fold, run.seed), run.folder)
         (run.folder / "config.yaml").write_text(yaml.safe_dump(run.config.flat()))
         result = {"status": "done", "finished": "2026-01-01T00:00:00+00:00", "seconds": 60.0, "left_out": []}
-        experiment._write_json(run.folder / "result.json", {**result, "values": {"validation_auc": 0.5}})
+        write_json(run.folder / "result.json", {**result, "values": {"validation_auc": 0.5}})
     return asked
 
 
@@ -77,7 +78,7 @@ def test_folds_that_are_not_done_yet_are_not_counted(asked):
 def test_a_fold_that_failed_or_was_made_with_other_knobs_is_not_counted(asked):
     failed, stale = (run for run in experiment.runs(asked) if run.seed == 0 and run.config.validation_fold < 2)
     result = failed.result | {"status": "failed"}
-    experiment._write_json(failed.folder / "result.json", result)
+    write_json(failed.folder / "result.json", result)
     (stale.folder / "config.yaml").write_text(yaml.safe_dump(stale.config.flat() | {"epochs": 99}))
     table = pd.read_csv(crossing.judge_folds(asked), dtype={"seed": str}).set_index("seed")
     assert table["folds"].to_dict() == {"0": 1, "1": 3, "all together": 1}

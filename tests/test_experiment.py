@@ -50,10 +50,10 @@ def toy(tmp_path, monkeypatch):
     )
     parameters = nbformat.v4.new_code_cell('run_folder = ""', metadata={"tags": ["parameters"]})
     notebook.cells = [parameters, nbformat.v4.new_code_cell(CELLS)]
-    nbformat.write(notebook, home / "toy.ipynb")
+    (home / "notebooks").mkdir()
+    nbformat.write(notebook, home / "notebooks" / "03_train.ipynb")
     monkeypatch.setenv("WHALELIB_HOME", str(home))
     monkeypatch.setenv("TOY_DIARY", str(tmp_path / "diary.txt"))
-    monkeypatch.setattr(experiment, "notebook_path", lambda stage: home / "toy.ipynb")
     return written(home / "experiments" / "toy.yaml", PLAN)
 
 
@@ -117,11 +117,7 @@ def test_a_failed_run_is_tried_again_only_on_request(toy, monkeypatch):
 
 
 def test_a_killed_grid_goes_on_and_loses_no_finished_run(toy):
-    script = (
-        "import sys; from pathlib import Path; from whalelib import experiment; "
-        f"experiment.notebook_path = lambda stage: Path({str(toy.parents[1] / 'toy.ipynb')!r}); "
-        f"experiment.run_grid(experiment.load_experiment({str(toy)!r}))"
-    )
+    script = f"from whalelib import experiment; experiment.run_grid(experiment.load_experiment({str(toy)!r}))"
     process = subprocess.Popen(
         [sys.executable, "-c", script], env={**os.environ, "TOY_SECONDS": "3"}, start_new_session=True
     )

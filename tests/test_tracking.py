@@ -119,8 +119,8 @@ def grid(server, tmp_path, monkeypatch):
     tagged = nbformat.v4.new_code_cell("run_folder = ''", metadata={"tags": ["parameters"]})
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
     book = nbformat.v4.new_notebook(cells=[tagged, nbformat.v4.new_code_cell(cell)], metadata=kernel)
-    nbformat.write(book, tmp_path / "03_train.ipynb")
-    monkeypatch.setattr(experiment, "notebook_path", lambda stage: tmp_path / "03_train.ipynb")
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(book, tmp_path / "notebooks" / "03_train.ipynb")
     content = {
         "title": "Bands", "question": "How many?", "expectation": "More.", "metric": "test_ap", "stages": ["train"],
         "grid": {"n_mels": [8, 13]}, "seeds": [0],

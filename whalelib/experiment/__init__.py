@@ -1,0 +1,48 @@
+"""Stages, runs and grids: notebooks executed by papermill, each run a folder named by what differs.
+
+A run's folder holds its executed notebooks, `config.yaml`, one JSON file a stage and, when all stages are done,
+`result.json`. What is finished is never done again; what failed is kept with its traceback.
+"""
+
+from whalelib.experiment.executing import (
+    Around,
+    StageFailed,
+    left_out,
+    parse_stages,
+    record,
+    recorded,
+    run_stages,
+    stage_signature,
+    unwatched,
+)
+from whalelib.experiment.files import EXPERIMENT_KEYS, Experiment, experiments, load_experiment
+from whalelib.experiment.grid import run_grid, run_one
+from whalelib.experiment.places import FOLDS, STAGES, cache, cache_root, home, notebook_path, recipe
+from whalelib.experiment.planning import Run, runs
+
+__all__ = [
+    "EXPERIMENT_KEYS",
+    "FOLDS",
+    "STAGES",
+    "Around",
+    "Experiment",
+    "Run",
+    "StageFailed",
+    "cache",
+    "cache_root",
+    "experiments",
+    "home",
+    "left_out",
+    "load_experiment",
+    "notebook_path",
+    "parse_stages",
+    "recipe",
+    "record",
+    "recorded",
+    "run_grid",
+    "run_one",
+    "run_stages",
+    "runs",
+    "stage_signature",
+    "unwatched",
+]

@@ -1,0 +1,87 @@
+"""Experiment files: a question, and every run that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whalelib.config import read_yaml
+from whalelib.errors import InputError
+from whalelib.experiment.executing import parse_stages
+
+EXPERIMENT_KEYS = ("title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment file: a question, what was expected, a grid of knobs, seeds and the metric that answers it."""
+
+    name: str
+    path: Path
+    title: str
+    question: str
+    expectation: str
+    base: dict[str, Any]
+    grid: dict[str, list[Any]]
+    seeds: list[int]
+    stages: list[str]
+    metric: str
+    matters: float  # the smallest difference in the metric that anyone would act on
+    note: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent / self.name
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """Read an experiment file and check it as a whole: nothing starts before every run's knobs are known to be good."""
+    path = Path(path)
+    content = read_yaml(path)
+    for key in content:
+        if key not in EXPERIMENT_KEYS:
+            raise InputError(f"{path} has an unknown key {key!r}: an experiment has {', '.join(EXPERIMENT_KEYS)}.")
+    for key in ("title", "question", "expectation", "metric"):
+        if not isinstance(content.get(key), str):
+            raise InputError(f"{path} lacks {key!r}: an experiment says what it asks before it runs.")
+    grid = content.get("grid") or {}
+    if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
+        raise InputError(f"{path}: grid must give each knob a list of values, as in `padding: [wrap, zeros]`.")
+    seeds = content.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(type(s) is int for s in seeds) or len({*seeds}) < len(seeds):
+        raise InputError(f"{path}: seeds must be a list of different whole numbers, as in [0, 1, 2].")
+    if "seed" in grid:
+        raise InputError(f"{path}: seed is not part of the grid; give the list `seeds`.")
+    return Experiment(
+        name=path.stem,
+        path=path,
+        title=content["title"],
+        question=content["question"].strip(),
+        expectation=content["expectation"].strip(),
+        base=_base(path, content.get("base")),
+        grid=grid,
+        seeds=seeds,
+        stages=parse_stages(content.get("stages", ["all"])),
+        metric=content["metric"],
+        matters=float(content.get("matters", 0.0)),
+        note=str(content.get("note", "")).strip(),
+    )
+
+
+def _base(path: Path, base: Any) -> dict[str, Any]:
+    if base is None:
+        return {}
+    if isinstance(base, str):
+        return read_yaml(path.parent / base)
+    if isinstance(base, dict):
+        return base
+    raise InputError(f"{path}: base must name a file of knobs beside it, or hold knobs.")
+
+
+def experiments(folder: str | Path) -> Iterator[Experiment]:
+    """Every experiment file of a folder; files that hold only knobs are no experiments."""
+    for path in sorted(Path(folder).glob("*.yaml")):
+        if "question" in read_yaml(path):
+            yield load_experiment(path)
