@@ -263,3 +263,30 @@ def test_a_wrong_line_of_outside_scores_is_a_sentence(tmp_path, text, says):
     (home / "experiments" / "padding" / "outside.csv").write_text(text)
     with pytest.raises(InputError, match=says):
         ledger.render(home)
+
+
+@pytest.mark.skipif("search" not in experiment.EXPERIMENT_KEYS, reason="experiments do not search yet")
+@pytest.mark.parametrize(("direction", "best", "worst"), [("maximize", 19, 0), ("minimize", 0, 19)])
+def test_a_search_shows_its_best_trials_and_warns_of_them(tmp_path, direction, best, worst):
+    widths = [8 + 4 * (7 * k % 41) for k in range(20)]
+    folder = tmp_path / "experiments" / "wide"
+    folder.mkdir(parents=True)
+    plan = {key: PLAN[key] for key in ("title", "question", "expectation", "metric")} | {"seeds": [0]}
+    search = {"ranges": {"width": {"low": 8, "high": 200}}, "trials": 20, "direction": direction}
+    (tmp_path / "experiments" / "wide.yaml").write_text(yaml.safe_dump(plan | {"search": search}))
+    (folder / "search.json").write_text(json.dumps({"trials": [{"width": width} for width in widths]}))
+    for number, run in enumerate(experiment.runs(experiment.load_experiment(tmp_path / "experiments" / "wide.yaml"))):
+        run.folder.mkdir()
+        (run.folder / "config.yaml").write_text(yaml.safe_dump(run.config.flat()))
+        result = {"status": "done", "finished": "2026-01-02T03:04:05+00:00", "seconds": 60.0}
+        (run.folder / "result.json").write_text(json.dumps(result | {"values": {"event_f1": number / 20}}))
+    log = ledger.render(tmp_path)
+    assert f"The best of 20 trials is **width {widths[best]}**, with event_f1 {best / 20:.3f}." in log
+    assert "luckiest" in log and " beats " not in log.removeprefix(ledger.HEAD)
+    rows = [line for line in log.splitlines() if line.startswith("| width")]
+    assert len(rows) == 10 and rows[0].startswith(f"| width {widths[best]} |")
+    assert not any(row.startswith(f"| width {widths[worst]} |") for row in rows)
+    assert f"**Searched:** width ({min(widths)} to {max(widths)})." in log
+    ledger.write_log(tmp_path)
+    circles = [c for c in ElementTree.parse(folder / "summary.svg").iter() if c.tag.endswith("circle")]
+    assert len(circles) == 20

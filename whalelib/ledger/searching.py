@@ -18,9 +18,15 @@ def is_search(experiment: Experiment) -> bool:
     return bool(getattr(experiment, "search", None))
 
 
+def _less_is_better(experiment: Experiment) -> bool:
+    """As the file says, or else as the metric's name does."""
+    direction = getattr(getattr(experiment, "search", None), "direction", "")
+    return direction == "minimize" if direction else less_is_better(experiment.metric)
+
+
 def best_first(experiment: Experiment, trials: Sequence[Case]) -> list[Case]:
     """The trials by their metric, each by the mean over its seeds; equal ones in the order they were made."""
-    sign = 1 if less_is_better(experiment.metric) else -1
+    sign = 1 if _less_is_better(experiment) else -1
     return sorted(trials, key=lambda trial: sign * _value(experiment, trial))
 
 
@@ -38,7 +44,7 @@ def sentence(experiment: Experiment, trials: Sequence[Case]) -> str:
 
 def figure(experiment: Experiment, trials: Sequence[Case]) -> str:
     values = [_value(experiment, trial) for trial in trials]
-    return figures.trials(values, experiment.metric, less_is_better(experiment.metric))
+    return figures.trials(values, experiment.metric, _less_is_better(experiment))
 
 
 def _value(experiment: Experiment, trial: Case) -> float:
