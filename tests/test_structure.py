@@ -10,7 +10,10 @@ import whalelib
 ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking"}
+LEAVES = {
+    "errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking",
+    "provenance",
+}  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
 ABOVE_THOSE = {"train", "predict", "pseudo"}
@@ -24,7 +27,7 @@ ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(LISTENING, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_LEAVES, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_THOSE, frozenset(LEAVES | ABOVE_LEAVES)),
-    **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors"})),
+    **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors", "provenance"})),
     # The one place that unpacks a configuration into the arguments of all the others.
     "stages": frozenset(LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
     # Beside it: the runs of a cross-validation, taken together.
