@@ -15,6 +15,7 @@ from whalelib.audio.trouble import shown
 from whalelib.errors import InputError
 from whalelib.models import Detector
 from whalelib.predict import score_files
+from whalelib.predict.engines import Engine
 from whalelib.predict.levels import Levels
 from whalelib.predict.windows import score
 
@@ -32,11 +33,12 @@ class Task(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How recordings are heard: the step from window to window, windows at once, until when."""
+    """How recordings are heard: the step from window to window, windows at once, until when, and by what."""
 
     hop_seconds: float
     batch: int
     deadline: float  # of time.monotonic()
+    engine: Engine | None = None
 
 
 class _TimeIsUp(Exception):
@@ -78,6 +80,7 @@ def _stretches(
         before=task.before,
         after=task.after,
         watch=levels.hear,
+        engine=way.engine,
     )
     heard = 0.0
     with contextlib.closing(cast(Generator, stretches)):

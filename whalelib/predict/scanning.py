@@ -21,6 +21,7 @@ from whalelib.audio.systems import local_path
 from whalelib.errors import InputError
 from whalelib.models import Detector
 from whalelib.predict import score_files
+from whalelib.predict.engines import settled
 from whalelib.predict.hearing import Task, Way, hear
 from whalelib.predict.neighbours import followers
 from whalelib.predict.progress import Progress
@@ -45,6 +46,8 @@ def scan(
     *,
     scan_hop_seconds: float = 1.5,
     scan_batch: int = 64,
+    engine: str = "torch",
+    scan_precision: str = "float32",
     channel: Ear = 1,
     minutes: float | None = None,
     progress: bool = True,
@@ -60,6 +63,10 @@ def scan(
     - minutes: after these no recording is begun, and the one under way is left for the next start, unless it is the
       first of this one, so that every start gets somewhere. What was not reached is in the receipt as just that
 
+    - engine: what computes on a processor: torch, onnx, openvino, or auto for the fastest that is installed, which then
+      is kept in the folder, so that a later start goes on with it. Scores depend on it by 1e-4 at most
+    - scan_precision: what the network computes in; bfloat16 and float16 are for GPUs
+
     A disk that is full ends the scan with a sentence; the scores that are there are kept.
     """
     if recordings.empty:
@@ -68,11 +75,14 @@ def scan(
     folder, begun = Path(folder), time.monotonic()
     deadline = math.inf if minutes is None else begun + 60 * minutes
     tasks = _tasks(recordings, folder, channel)
-    how = {"detector": signature(detector), "hop": scan_hop_seconds}
+    who = signature(detector)
+    how: dict[str, Any] = {"detector": who, "hop": scan_hop_seconds}
+    if scan_precision != "float32":
+        how["precision"] = scan_precision
     identity = functools.lru_cache(16)(_file_identity)
     shown = Progress(sum(_seconds(task) for task in tasks), len(tasks), progress)
     account = Account(folder / "receipt.csv", [row(task.rec, task.channel, None) for task in tasks])
-    somewhere = False
+    somewhere, started = False, None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         score_files.sweep(folder)
@@ -82,7 +92,8 @@ def scan(
             made_by |= {side: identity(path) for side in ("before", "after") if (path := getattr(task, side))}
             about = _kept(task.file, made_by)
             if about is None and not (somewhere and time.monotonic() >= deadline):
-                way = Way(scan_hop_seconds, scan_batch, deadline if somewhere else math.inf)
+                started = started or settled(folder, who, detector, engine, scan_precision, scan_batch)
+                way = Way(scan_hop_seconds, scan_batch, deadline if somewhere else math.inf, started)
                 about = hear(detector, task, made_by, way, shown.heard)
                 somewhere |= bool(about and about["analysed_seconds"])
             account.enter(number, row(task.rec, task.channel, about, task.file.name))
