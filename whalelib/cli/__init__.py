@@ -7,11 +7,11 @@ import sys
 import typer
 
 from whalelib import experiment
-from whalelib.cli import data, listing, running, scanning, training  # each adds its commands
+from whalelib.cli import data, exporting, listing, running, scanning, training  # each adds its commands
 from whalelib.cli.shared import app
 from whalelib.errors import InputError
 
-__all__ = ["app", "data", "listing", "main", "running", "scanning", "training"]
+__all__ = ["app", "data", "exporting", "listing", "main", "running", "scanning", "training"]
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ def scan(
     words, overrides = _sorted_out(paths)
     given: dict[str, Any] = knobs.parse_overrides(overrides)
     given |= {name: v for name, v in (("threshold", threshold), ("scan_hop_seconds", hop)) if v is not None}
+    given.setdefault("engine", "auto")
     ear, kinds = _ear(channel), [kind.strip() for kind in formats.split(",") if kind.strip()]
     found = predict.inputs(words, zone)
     predict.refuse_kinds(kinds, found.recordings, ear)

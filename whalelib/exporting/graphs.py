@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -59,6 +61,17 @@ def openvino_runner(model: bytes, threads: int, precision: str = "f32") -> Run:
     how = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
     compiled = core.compile_model(core.read_model(io.BytesIO(model)), "CPU", how)
     return lambda rows: list(compiled(rows).to_tuple())
+
+
+def openvino_model(model: bytes) -> tuple[bytes, bytes]:
+    """A graph as OpenVINO keeps it: the network and its weights, in single precision."""
+    _needs("openvino")
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        network = Path(folder) / "detector.xml"
+        openvino.save_model(openvino.Core().read_model(io.BytesIO(model)), network, compress_to_fp16=False)
+        return network.read_bytes(), network.with_suffix(".bin").read_bytes()
 
 
 def _needs(*modules: str) -> None:

@@ -20,6 +20,7 @@ from whalelib.models import Detector
 ENGINES = ("torch", "onnx", "openvino")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TOLERANCE = 1e-4  # by how much a probability may depend on the engine
+WORTH_SECONDS = 3600.0  # of sound, for which it pays to find out which engine is fastest
 _PROBES = 3  # batches after the first, by which engines are compared
 
 
@@ -129,9 +130,12 @@ def start(detector: Detector, engine: str = "torch", scan_precision: str = "floa
 
 
 def settled(
-    folder: Path, who: str, detector: Detector, engine: str, scan_precision: str = "float32", batch: int = 64
+    folder: Path, who: str, seconds: float, detector: Detector, engine: str, scan_precision: str, batch: int
 ) -> Engine:
-    """The same; what `auto` chose for this detector is kept in a folder of scores, so that a later start goes on so."""
+    """The same for so many seconds of sound; `auto` is torch where it is little.
+
+    What `auto` chose for this detector is kept in the folder of scores, so that a later start goes on so.
+    """
     if engine != "auto":
         return start(detector, engine, scan_precision, batch)
     note = folder / "engine.json"
@@ -141,6 +145,8 @@ def settled(
         kept = {}
     if kept.get("detector") == who and kept.get("precision") == scan_precision and kept.get("engine") in ENGINES:
         return start(detector, kept["engine"], scan_precision, batch)
+    if seconds < WORTH_SECONDS:
+        return start(detector, "torch", scan_precision, batch)
     chosen = start(detector, "auto", scan_precision, batch)
     temporary = note.with_suffix(".part")
     temporary.write_text(json.dumps({"detector": who, "precision": scan_precision, "engine": chosen.name}) + "\n")

@@ -80,7 +80,8 @@ def scan(
     if scan_precision != "float32":
         how["precision"] = scan_precision
     identity = functools.lru_cache(16)(_file_identity)
-    shown = Progress(sum(_seconds(task) for task in tasks), len(tasks), progress)
+    sound = sum(_seconds(task) for task in tasks)
+    shown = Progress(sound, len(tasks), progress)
     account = Account(folder / "receipt.csv", [row(task.rec, task.channel, None) for task in tasks])
     somewhere, started = False, None
     try:
@@ -92,7 +93,7 @@ def scan(
             made_by |= {side: identity(path) for side in ("before", "after") if (path := getattr(task, side))}
             about = _kept(task.file, made_by)
             if about is None and not (somewhere and time.monotonic() >= deadline):
-                started = started or settled(folder, who, detector, engine, scan_precision, scan_batch)
+                started = started or settled(folder, who, sound, detector, engine, scan_precision, scan_batch)
                 way = Way(scan_hop_seconds, scan_batch, deadline if somewhere else math.inf, started)
                 about = hear(detector, task, made_by, way, shown.heard)
                 somewhere |= bool(about and about["analysed_seconds"])
