@@ -1,5 +1,6 @@
 """Exports: read back in the programs that take them, they answer as the detector does."""
 
+import functools
 import io
 import json
 import zipfile
@@ -7,10 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from model_zoo import tiny
+from model_zoo import shared, tiny
 
 from whalelib import exporting, models
 from whalelib.errors import InputError
+from whalelib.exporting import files
 
 NETWORKS = [name for name in models.names() if name != "ast"]  # its graph fixes the number of clips
 
@@ -30,7 +32,7 @@ def onnx_and_openvino_agree(model, folder):
     import onnxruntime
     import openvino
 
-    detector = tiny(model)
+    detector = shared(model)
     for kind in ("onnx", "openvino"):
         exporting.export(detector, kind, folder)
     session = onnxruntime.InferenceSession(str(folder / "detector.onnx"))
@@ -51,7 +53,8 @@ def runtimes():
         pytest.importorskip(module)
 
 
-def test_onnx_and_openvino_hear_waveforms_as_the_detector_does(runtimes, tmp_path):
+def test_onnx_and_openvino_hear_waveforms_as_the_detector_does(runtimes, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_whole", functools.cache(files._whole))  # one graph serves both
     detector, about = onnx_and_openvino_agree("small_cnn", tmp_path)
     assert about["classes"] == detector.classes
     assert (about["sample_rate"], about["clip_samples"]) == (detector.sample_rate, detector.clip_samples)
@@ -89,9 +92,10 @@ def test_pamguard_finds_a_model_and_its_settings(model, exclusive, tmp_path):
     for count in (1, 4):
         waveform = clips(detector, count)
         expected = answers(detector, waveform)[0]
-        np.testing.assert_allclose(run(waveform).numpy(), expected, atol=1e-4)
-    shorter = torch.nn.functional.pad(waveform[:, :-1], (0, 1))
-    np.testing.assert_allclose(run(waveform[:, :-1]).numpy(), run(shorter).numpy(), atol=1e-6)
+        with torch.no_grad():
+            np.testing.assert_allclose(run(waveform).numpy(), expected, atol=1e-4)
+    filled = torch.nn.functional.pad(waveform[:, :-1], (0, 1))
+    torch.testing.assert_close(run(waveform[:, :-1]), run(filled))  # decimated segments may be a sample off
 
 
 def test_an_unknown_kind_is_refused(tmp_path):

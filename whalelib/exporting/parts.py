@@ -19,10 +19,14 @@ class Whole(nn.Module):
         return self.detector.probabilities(logits.clip), self.detector.probabilities(logits.frames)
 
 
-class Clips(Whole):
+class Clips(nn.Module):
     """Waveforms to the probabilities of clips alone."""
 
-    def forward(self, waveform: Tensor) -> Tensor:  # type: ignore[override]
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, waveform: Tensor) -> Tensor:
         return self.detector.probabilities(self.detector(waveform).clip)
 
 
