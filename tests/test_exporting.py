@@ -101,3 +101,17 @@ def test_pamguard_finds_a_model_and_its_settings(model, exclusive, tmp_path):
 def test_an_unknown_kind_is_refused(tmp_path):
     with pytest.raises(InputError, match="onnx, openvino, pamguard"):
         exporting.export(tiny(), "tensorflow", tmp_path)
+
+
+def test_the_command_exports_a_saved_detector(tmp_path):
+    from typer.testing import CliRunner
+
+    from whalelib.cli import app
+
+    tiny().save_pretrained(tmp_path / "saved")
+    said = CliRunner().invoke(
+        app, ["export", str(tmp_path / "saved"), "--to", "pamguard", "--out", str(tmp_path / "out")]
+    )
+    assert said.exit_code == 0, said.output
+    assert "detector.zip" in said.output
+    assert zipfile.is_zipfile(tmp_path / "out" / "detector.zip")

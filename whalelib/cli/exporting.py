@@ -19,5 +19,6 @@ def export(
     """A detector for other programs, front end inside. Example: whalelib export my/run --to onnx --out exported"""
     from whalelib import exporting, stages
 
-    files = exporting.export(stages.listener(model, {}).detector, to, out)
+    detector = stages.listener(model, {"threshold": 0.5}).detector  # (which it goes without)
+    files = exporting.export(detector, to, out)
     typer.echo(f"Wrote {', '.join(file.name for file in files)} into {near(out)}.")
