@@ -88,8 +88,8 @@ def test_knobs_and_sections_are_attributes():
 def test_a_section_becomes_keyword_arguments():
     arguments = config.section_of(DEFAULT, "scan")
     assert arguments == {"scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
-                         "test_crops": DEFAULT.test_crops}  # fmt: skip
-    without = config.section_of(DEFAULT, "scan", without=["scan_batch", "test_crops"])
+                         "engine": "torch", "scan_precision": "float32", "test_crops": DEFAULT.test_crops}  # fmt: skip
+    without = config.section_of(DEFAULT, "scan", without=["scan_batch", "engine", "scan_precision", "test_crops"])
     assert without == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}
 
 

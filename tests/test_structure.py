@@ -15,7 +15,7 @@ LEAVES = {
     "provenance",
 }  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
-ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
+ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles", "exporting"}
 ABOVE_THOSE = {"train", "predict", "pseudo"}
 BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
@@ -41,6 +41,7 @@ ROOMS["doctor"] |= {"likeness"}
 ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ensembles"] |= {"metrics"}
+ROOMS["exporting"] |= {"models"}
 ROOMS["pseudo"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo", "app"}
@@ -48,7 +49,7 @@ ROOMS["app"] |= {"plots"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
-MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment"}
+MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "exporting", "train", "predict", "augment"}
 MOST_LINES = 450
 
 

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import augmenting, pictures, scanning, storing, training
+from whalelib.bench import augmenting, pictures, scan_speed, scanning, storing, training
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "augment": augmenting.augment_cost,
     "features": pictures.front_end_speed,
-    "scan": scanning.scan_memory,
+    "scan": scan_speed.scan_speed,
+    "scan_memory": scanning.scan_memory,
     "store": storing.store_speed,
     "copies": storing.copies_speed,
     "store_memory": storing.store_memory,

@@ -272,6 +272,10 @@ class Scan:
 
     scan_hop_seconds: float = _knob(1.5, "step from one window to the next", "s", gt=0)
     scan_batch: int = _knob(64, "windows in one forward pass", "windows", signed=False, ge=1)
+    engine: Literal["torch", "auto", "onnx", "openvino"] = _knob(
+        "torch", "what computes on a processor; auto: the fastest that is installed", signed=False
+    )
+    scan_precision: Literal["float32", "bfloat16", "float16"] = _knob("float32", "what the network computes in")
     test_crops: int = _knob(1, "clips of a recording whose scores are averaged where it gets one answer", "clips", ge=1)
 
 

@@ -6,7 +6,7 @@ and how many `frames` a waveform gives.
 """
 
 from whalelib.features.building import FRONT_ENDS, build
-from whalelib.features.contract import FrontEnd
+from whalelib.features.contract import FrontEnd, SpectralFrontEnd
 from whalelib.features.pcen import PCEN
 from whalelib.features.published import AstFilterBank, Waveform, WhisperLogMel
 from whalelib.features.spectrogram import Spectrogram
@@ -17,6 +17,7 @@ __all__ = [
     "PCEN",
     "AstFilterBank",
     "FrontEnd",
+    "SpectralFrontEnd",
     "Spectrogram",
     "Waveform",
     "WhisperLogMel",

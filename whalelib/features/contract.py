@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from whalelib.errors import InputError
-from whalelib.features.spectrum import is_exported
+from whalelib.features.spectrum import BandPower, is_exported
 
 
 class FrontEnd(nn.Module):
@@ -26,6 +26,33 @@ class FrontEnd(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         raise NotImplementedError
+
+
+class SpectralFrontEnd(FrontEnd):
+    """One that begins with a spectrum: then each element is `levelled` by itself, then the window's picture is `drawn`.
+
+    Overlapping windows can share all but the drawing, which alone may look at the whole window.
+    """
+
+    spectrum: BandPower
+
+    def levelled(self, power: Tensor) -> Tensor:
+        """What is done to each element of the spectrum's power; it may work in place."""
+        raise NotImplementedError
+
+    def drawn(self, levels: Tensor) -> Tensor:
+        """The picture of the levels [B, bands, frames] of whole clips."""
+        raise NotImplementedError
+
+    def levels(self, waveform: Tensor) -> Tensor:
+        """The spectrum of a waveform, levelled: [B, bands, frames]."""
+        self.spectrum.check_length(waveform.shape[-1])
+        return self.spectrum(checked(waveform), self.levelled)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        # Decibels of quiet sea need single precision whatever the network runs in.
+        with torch.autocast(waveform.device.type, enabled=False):
+            return self.drawn(self.levels(waveform))
 
 
 def checked(waveform: Tensor) -> Tensor:

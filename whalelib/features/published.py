@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from whalelib import filters
 from whalelib.errors import InputError
-from whalelib.features.contract import FrontEnd, checked
+from whalelib.features.contract import FrontEnd, SpectralFrontEnd, checked
 from whalelib.features.spectrum import FLOOR, BandPower
 
 _SPEECH_RATE = 16000
@@ -18,7 +18,7 @@ _AST_MEAN, _AST_SPREAD = -4.2677393, 4.5689974
 _KALDI_FLOOR = float(np.finfo(np.float32).eps)
 
 
-class AstFilterBank(FrontEnd):
+class AstFilterBank(SpectralFrontEnd):
     """Kaldi's log filter bank as AST wants it, [B, N] to [B, 1, 128, frames]; frame t begins on sample t * hop."""
 
     channels = 1
@@ -37,14 +37,14 @@ class AstFilterBank(FrontEnd):
     def frames(self, samples: int) -> int:
         return self.spectrum.frames(samples)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        self.spectrum.check_length(waveform.shape[-1])
-        with torch.autocast(waveform.device.type, enabled=False):
-            level = self.spectrum(checked(waveform), lambda power: power.clamp_(min=_KALDI_FLOOR).log_())
-            return ((level - _AST_MEAN) / (2 * _AST_SPREAD))[:, None]
+    def levelled(self, power: Tensor) -> Tensor:
+        return power.clamp_(min=_KALDI_FLOOR).log_()
+
+    def drawn(self, levels: Tensor) -> Tensor:
+        return ((levels - _AST_MEAN) / (2 * _AST_SPREAD))[:, None]
 
 
-class WhisperLogMel(FrontEnd):
+class WhisperLogMel(SpectralFrontEnd):
     """The log-mel picture of Whisper, [B, N] to [B, 1, bands, frames]; the clip is not filled up to thirty seconds."""
 
     channels = 1
@@ -62,12 +62,13 @@ class WhisperLogMel(FrontEnd):
     def frames(self, samples: int) -> int:
         return self.spectrum.frames(samples) - 1
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        self.spectrum.check_length(waveform.shape[-1])
-        with torch.autocast(waveform.device.type, enabled=False):
-            level = self.spectrum(checked(waveform), lambda power: power.clamp_(min=FLOOR).log10_())[..., :-1]
-            level = torch.maximum(level, level.amax((1, 2), keepdim=True) - 8.0)
-            return ((level + 4.0) / 4.0)[:, None]
+    def levelled(self, power: Tensor) -> Tensor:
+        return power.clamp_(min=FLOOR).log10_()
+
+    def drawn(self, levels: Tensor) -> Tensor:
+        heard = levels[..., :-1]
+        heard = torch.maximum(heard, heard.amax((1, 2), keepdim=True) - 8.0)
+        return ((heard + 4.0) / 4.0)[:, None]
 
 
 class Waveform(FrontEnd):

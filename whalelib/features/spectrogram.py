@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from whalelib import filters
 from whalelib.errors import InputError
 from whalelib.features.cepstrum import Cepstrum, Delta
-from whalelib.features.contract import FrontEnd, checked
+from whalelib.features.contract import SpectralFrontEnd
 from whalelib.features.normalising import Normalise
 from whalelib.features.pcen import PCEN
 from whalelib.features.resizing import Resize
-from whalelib.features.spectrum import FLOOR, BandPower, same
+from whalelib.features.spectrum import FLOOR, BandPower
 
 _DECIBELS = 10 / math.log(10)
 # The spread of a picture below which only silence would be enlarged. One decibel is less than any real noise has.
@@ -24,7 +23,7 @@ _LEAST_SPREAD = {"db": 1.0, "log": 1 / _DECIBELS, "pcen": 1e-3, "power": FLOOR}
 PICTURES = ("mel", "linear", "mfcc", "mel+mfcc")
 
 
-class Spectrogram(FrontEnd):
+class Spectrogram(SpectralFrontEnd):
     """The front end whose steps are knobs, in the order of this list of arguments.
 
     `front_end` is `mel` (triangular bands on `mel_scale`), `linear` (every bin of the band), `mfcc` or `mel+mfcc` (two
@@ -118,26 +117,25 @@ class Spectrogram(FrontEnd):
         """Take the data set's mean and spread from these clips, if they are wanted and not known yet."""
         if not self.normalise.fitted:
             with torch.no_grad():
-                self.normalise.fit(self.picture(waveform))
+                self.normalise.fit(self._plain(self.levels(waveform)))
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        return self.normalise(self.picture(waveform))
+    def levelled(self, power: Tensor) -> Tensor:
+        return _level(power, self.unit) if self.at_once else power
 
-    def picture(self, waveform: Tensor) -> Tensor:
+    def drawn(self, levels: Tensor) -> Tensor:
+        return self.normalise(self._plain(levels))
+
+    def _plain(self, levels: Tensor) -> Tensor:
         """The picture before it is normalised."""
-        self.spectrum.check_length(waveform.shape[-1])
-        # Decibels of quiet sea need single precision whatever the network runs in.
-        with torch.autocast(waveform.device.type, enabled=False):
-            power = self.spectrum(checked(waveform), partial(_level, unit=self.unit) if self.at_once else same)
-            channels = []
-            if self.sees_mel:
-                channels.append(self._compressed(power))
-            if self.cepstrum is not None:
-                channels.append(self.cepstrum(self._decibels(power)))
-            picture = torch.stack(channels, dim=1) if len(channels) > 1 else channels[0][:, None]
-            if len(self.deltas):
-                picture = torch.cat([picture, *(delta(picture) for delta in self.deltas)], dim=1)
-            return self.resize(picture)
+        channels = []
+        if self.sees_mel:
+            channels.append(self._compressed(levels))
+        if self.cepstrum is not None:
+            channels.append(self.cepstrum(self._decibels(levels)))
+        picture = torch.stack(channels, dim=1) if len(channels) > 1 else channels[0][:, None]
+        if len(self.deltas):
+            picture = torch.cat([picture, *(delta(picture) for delta in self.deltas)], dim=1)
+        return self.resize(picture)
 
     def _compressed(self, power: Tensor) -> Tensor:
         if self.pcen is not None:

@@ -74,11 +74,24 @@ class BandPower(nn.Module):
                 f"({least} samples): pad the clip or shorten window_seconds."
             )
 
+    @property
+    def reach(self) -> int:
+        """Samples that a frame hears before the one it lies on."""
+        return self.length // 2 if self.centred else 0
+
     def forward(self, waveform: Tensor, then: Callable[[Tensor], Tensor] = same) -> Tensor:
         """The bands' power; `then` is done to every element while it is still in the cache, and may work in place."""
-        half = self.length // 2
-        if self.centred:
-            waveform = F.pad(waveform[:, None], (half, half), mode="reflect")[:, 0]
+        return self.across(self.mirrored(waveform, self.reach, self.reach), then)
+
+    @staticmethod
+    def mirrored(waveform: Tensor, before: int, after: int) -> Tensor:
+        """A waveform [B, N] with so many samples mirrored at its ends."""
+        if not before and not after:
+            return waveform
+        return F.pad(waveform[:, None], (before, after), mode="reflect")[:, 0]
+
+    def across(self, waveform: Tensor, then: Callable[[Tensor], Tensor] = same) -> Tensor:
+        """The same of the frames that lie wholly within a waveform; the first one begins with it."""
         if is_exported():
             return then(self._by_convolution(waveform))
         framed = waveform.unfold(-1, self.length, self.hop)
@@ -125,4 +138,4 @@ def _reach(filters: np.ndarray, first: int) -> tuple[int, int, int, int]:
 
 def is_exported() -> bool:
     """Is this call being recorded for an export?"""
-    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
