@@ -21,7 +21,7 @@ from torch import nn
 from whalelib import audio, predict
 from whalelib.errors import InputError
 from whalelib.models import Logits, build
-from whalelib.predict import scanning, windows
+from whalelib.predict import hearing, windows
 
 
 class Mirror(nn.Module):
@@ -288,8 +288,8 @@ def test_broken_files_cost_only_themselves(tmp_path):
 
     scores = predict.read_scores(tmp_path / "scores", [path.stem for path in paths])
     assert scores["recording"].unique().tolist() == ["cut_short", "good"]
-    saved = pd.read_csv(tmp_path / "scores" / "receipt.csv").fillna("")
-    assert saved["reason"].tolist() == receipt["reason"].tolist()
+    saved = pd.read_csv(tmp_path / "scores" / "receipt.csv")
+    assert saved["reason"].fillna("").tolist() == receipt["reason"].tolist()
 
 
 def test_a_channel_that_is_not_there_is_said_in_the_receipt(tmp_path):
@@ -327,7 +327,7 @@ def scanned(tmp_path):
 def test_a_second_scan_does_nothing_and_says_the_same(scanned, monkeypatch):
     recordings, folder, first = scanned
     before = stamps(folder)
-    monkeypatch.setattr(scanning, "score", None)  # it would be needed to scan
+    monkeypatch.setattr(hearing, "score", None)  # it would be needed to scan
     pd.testing.assert_frame_equal(scan(Mirror(), recordings, folder, scan_batch=3), first)
     assert stamps(folder) == before
     assert len(before) == 2

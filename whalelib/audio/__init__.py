@@ -5,7 +5,7 @@ uri is taken as well (s3://, gs://, https://, http://, file://, memory://), as t
 for credentials and `whalelib.audio.remote` for what is fetched.
 """
 
-from whalelib.audio.files import Block, Probe, probe, read, stream
+from whalelib.audio.files import Block, Channel, Probe, probe, read, stream
 from whalelib.audio.listing import SOUND_ENDINGS, Listing, list_files
 from whalelib.audio.padding import PADDINGS, pad
 from whalelib.audio.remote import fetch, parts, version
@@ -15,6 +15,7 @@ __all__ = [
     "PADDINGS",
     "SOUND_ENDINGS",
     "Block",
+    "Channel",
     "Listing",
     "Probe",
     "fetch",

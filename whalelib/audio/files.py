@@ -6,11 +6,11 @@ import math
 import os
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -25,6 +25,8 @@ from whalelib.errors import InputError
 # A resampling filter rings for a few hundred samples of the lower rate; a window read with this margin on both sides
 # equals the same window cut from the whole recording resampled at once.
 _MARGIN_SAMPLES = 512
+
+Channel = int | Literal["mean"]  # one, counted from 1, or all of them averaged
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ def probe(path: str | Path) -> Probe:
 
 
 def read(
-    path: str | Path, onset: float, seconds: float, sample_rate: int | None = None, channel: int = 1
+    path: str | Path, onset: float, seconds: float, sample_rate: int | None = None, channel: Channel = 1
 ) -> np.ndarray:
-    """The window [onset, onset + seconds] of one channel (counted from 1), at `sample_rate` if given.
+    """The window [onset, onset + seconds] of one channel (counted from 1) or their mean, at `sample_rate` if given.
 
     Only the window (and a small margin, when resampling) is read. A window that reaches past either end gives what
     there is. Samples that are not finite raise, because they would make every feature of the clip NaN.
@@ -90,13 +92,13 @@ def read(
         _check_channel(sound, channel)
         first, last = round(onset * rate), round((onset + seconds) * rate)
         if sample_rate in (None, rate):
-            samples = _frames(sound, first, last, channel)
+            samples = _mono(_frames(sound, first, last, channel))
         else:
             margin = math.ceil(_MARGIN_SAMPLES * rate / min(rate, sample_rate))
             # Begin where a sample of the new rate lies on one of the old, or the window is off by part of a sample.
             step = rate // math.gcd(rate, sample_rate)
             begin = max(first - margin, 0) // step * step
-            raw = _frames(sound, begin, last + margin, channel)
+            raw = _mono(_frames(sound, begin, last + margin, channel))
             whole = soxr.resample(raw, rate, sample_rate)
             cut = round(first * sample_rate / rate) - begin * sample_rate // rate
             available = min(last, frames) - first
@@ -110,11 +112,18 @@ def read(
     return samples
 
 
-def stream(path: str | Path, sample_rate: int, channel: int = 1, block_seconds: float = 60.0) -> Iterator[Block]:
+def stream(
+    path: str | Path,
+    sample_rate: int,
+    channel: Channel = 1,
+    block_seconds: float = 60.0,
+    watch: Callable[[np.ndarray, int], None] | None = None,
+) -> Iterator[Block]:
     """One channel of a whole recording at `sample_rate`, in consecutive blocks, without seams between them.
 
     Samples that are not finite come as zeros and are listed in the block's `bad`, so that one of them neither spreads
-    through the resampling filter nor passes for silence.
+    through the resampling filter nor passes for silence. `watch` is shown what is read, [samples, channels] as they are
+    in the file, and the file's own rate.
     """
     with _opened(path) as sound:
         rate, frames = sound.file.samplerate, sound.file.frames
@@ -122,7 +131,10 @@ def stream(path: str | Path, sample_rate: int, channel: int = 1, block_seconds: 
         resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32") if rate != sample_rate else None
         size, done, given = max(int(block_seconds * rate), 1), 0, 0
         while done < frames:
-            raw = _frames(sound, done, done + size, channel)
+            read = _frames(sound, done, done + size, channel)
+            if watch is not None:
+                watch(read, rate)
+            raw = _mono(read)
             bad = [(a + done / rate, b + done / rate) for a, b in _runs(~np.isfinite(raw), rate)]
             raw = np.where(np.isfinite(raw), raw, np.float32(0))
             done += len(raw)
@@ -173,26 +185,31 @@ def _raise_failure(raw: Any) -> None:
         raw.raise_failure()
 
 
-def _frames(sound: _Sound, first: int, last: int, channel: int) -> np.ndarray:
+def _frames(sound: _Sound, first: int, last: int, channel: Channel) -> np.ndarray:
+    """Samples [samples, channels]: of the one channel, or of all that are to be averaged."""
     file, raw = sound.file, sound.raw
     first, last = min(first, file.frames), min(last, file.frames)
     try:
         file.seek(first)
         if isinstance(raw, RemoteFile):
             raw.expect(math.ceil((last - first) * raw.size / file.frames))
-        samples = file.read(last - first, dtype="float32", always_2d=True)[:, channel - 1]
+        samples = file.read(last - first, dtype="float32", always_2d=True)
     except soundfile.SoundFileError:
-        samples = np.empty(0, dtype=np.float32)
+        samples = np.empty((0, file.channels), dtype=np.float32)
     _raise_failure(raw)
     if len(samples) < last - first:
         at = (first + len(samples)) / file.samplerate
         raise InputError(f"{sound.name} breaks off near {at:.1f} s although its header promises more: fetch it again.")
-    return np.ascontiguousarray(samples)
+    return samples if channel == "mean" else samples[:, channel - 1 : channel]
 
 
-def _check_channel(sound: _Sound, channel: int) -> None:
+def _mono(samples: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(samples[:, 0]) if samples.shape[1] == 1 else samples.mean(axis=1)
+
+
+def _check_channel(sound: _Sound, channel: Channel) -> None:
     channels = sound.file.channels
-    if not 1 <= channel <= channels:
+    if channel != "mean" and not 1 <= channel <= channels:
         raise InputError(
             f"{sound.name} has {channels} channel(s), so there is no channel {channel}; they count from 1."
         )

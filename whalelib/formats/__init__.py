@@ -39,7 +39,7 @@ from whalelib.formats.plain import (
     write_parquet,
     write_recordings,
 )
-from whalelib.formats.publishing import write_detections
+from whalelib.formats.publishing import ONE_A_RECORDING, check_kinds, table_of, write_detections
 from whalelib.formats.raven import RAVEN_COLUMNS, read_raven, write_raven
 from whalelib.formats.text import Read
 
@@ -65,11 +65,13 @@ WRITERS: dict[str, Callable[..., None]] = {
 __all__ = [
     "CONFIDENCES",
     "NOAA_COLUMNS",
+    "ONE_A_RECORDING",
     "RAVEN_COLUMNS",
     "READERS",
     "WRITERS",
     "FilePath",
     "Read",
+    "check_kinds",
     "read_audacity",
     "read_birdnet",
     "read_birdnet_raven",
@@ -79,6 +81,7 @@ __all__ = [
     "read_raven",
     "read_recordings",
     "recording_of_table",
+    "table_of",
     "write_audacity",
     "write_birdnet",
     "write_birdnet_raven",

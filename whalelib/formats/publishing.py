@@ -22,7 +22,19 @@ _KINDS: dict[str, tuple[Callable[..., None], str]] = {
     "parquet": (write_parquet, "parquet"),
     "noaa": (write_noaa_log, "noaa.csv"),
 }
-_ONE_A_RECORDING = ("raven", "audacity")
+ONE_A_RECORDING = ("raven", "audacity")
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise for a kind that there is not."""
+    unknown = [kind for kind in kinds if kind not in _KINDS]
+    if unknown:
+        raise InputError(f"detections cannot be written as {unknown[0]!r}: it is one of {', '.join(_KINDS)}.")
+
+
+def table_of(folder: FilePath, kind: str, recording: str) -> Path:
+    """Where the table of a recording lies, of a kind that has one for each."""
+    return Path(folder) / kind / f"{recording}.{_KINDS[kind][1]}"
 
 
 def write_detections(
@@ -44,9 +56,7 @@ def write_detections(
     A recording without a detection gets its empty table, so give only recordings that were analysed: a missing table
     then says that nobody listened.
     """
-    unknown = [kind for kind in kinds if kind not in _KINDS]
-    if unknown:
-        raise InputError(f"detections cannot be written as {unknown[0]!r}: it is one of {', '.join(_KINDS)}.")
+    check_kinds(kinds)
     outside = events.loc[~events["recording"].isin(recordings["recording"]), "recording"]
     if len(outside):
         raise InputError(f"there are detections in {outside.iloc[0]!r}, which is not among the recordings: add it.")
@@ -56,10 +66,10 @@ def write_detections(
     own = recordings.set_index("recording")
     for kind in dict.fromkeys(kinds):
         write, ending = _KINDS[kind]
-        if kind in _ONE_A_RECORDING:
+        if kind in ONE_A_RECORDING:
             (folder / kind).mkdir(parents=True, exist_ok=True)
             for name in recordings["recording"]:
-                path = folder / kind / f"{name}.{ending}"
+                path = table_of(folder, kind, name)
                 write(path, events.iloc[rows[name]] if name in rows else events.iloc[:0], own.loc[[name]].reset_index())
                 written.append(path)
         else:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
+import math
 import os
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from whalelib import audio, tables
+from whalelib import audio
+from whalelib.audio import is_uri
+from whalelib.audio.systems import local_path
 from whalelib.errors import InputError
 from whalelib.models import Detector
-from whalelib.predict.windows import score
+from whalelib.predict import score_files
+from whalelib.predict.hearing import Task, Way, hear
+from whalelib.predict.neighbours import followers
+from whalelib.predict.progress import Progress
+from whalelib.predict.receipt import Account, row
+from whalelib.sources.folder import file_name
 
-RECEIPT = ["recording", "status", "seconds", "analysed_seconds", "reason"]
+Ear = audio.Channel | Literal["each"]
 
 
 def signature(detector: Detector) -> str:
@@ -35,100 +45,115 @@ def scan(
     *,
     scan_hop_seconds: float = 1.5,
     scan_batch: int = 64,
-    channel: int = 1,
+    channel: Ear = 1,
+    minutes: float | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Score recordings into `folder`, one Parquet file each, and return the receipt: a row a recording.
+    """Score recordings into `folder`, one Parquet file each, and return the receipt, which lies there as receipt.csv.
 
     A recording whose file of scores is there already, made by this detector from this very file, is not scored again.
-    A recording that cannot be read costs only itself; the receipt says why, and how many seconds were analysed. A
-    column `listen_channel` of the recordings names the channel of each, in place of `channel` for all.
+    A recording that cannot be read costs only itself; the receipt says why, and how many seconds were analysed.
+    Recordings that go on where another one ends are heard as one sound, so scores at a border know both of its sides.
+
+    - channel: one, counted from 1; "mean" of all; or "each", with scores and a row of the receipt for every one. A
+      column `listen_channel` of the recordings names the one channel of each
+    - minutes: after these no recording is begun, and the one under way is left for the next start, unless it is the
+      first of this one, so that every start gets somewhere. What was not reached is in the receipt as just that
+
+    A disk that is full ends the scan with a sentence; the scores that are there are kept.
     """
     if recordings.empty:
         raise InputError("there is no recording to scan: check the folder or the table.")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    who = signature(detector)
-    rows = []
-    shown = tqdm(total=round(recordings["seconds"].sum() / 3600, 2), desc="scanning", unit="h", disable=not progress)
-    for rec in recordings.itertuples():
-        target = folder / f"{rec.recording}.parquet"
-        ear = int(getattr(rec, "listen_channel", channel))
-        made_by = {"detector": who, "hop": scan_hop_seconds, "channel": ear, **_file_identity(rec.path)}
-        about = _about(target)
-        if about is None or about["made_by"] != made_by:
-            try:
-                about = _scan_one(detector, rec, target, made_by, scan_hop_seconds, scan_batch, ear)
-            except InputError as error:
-                target.unlink(missing_ok=True)  # scores of an older detector must not pass for this one's
-                about = {"analysed_seconds": 0.0, "reason": str(error)}
-        status = "failed" if not about["analysed_seconds"] else "partly" if about["reason"] else "done"
-        rows.append((rec.recording, status, rec.seconds, about["analysed_seconds"], about["reason"]))
-        shown.update(round(rec.seconds / 3600, 4))
-    shown.close()
-    receipt = pd.DataFrame(rows, columns=RECEIPT)
-    receipt.to_csv(folder / "receipt.csv", index=False)
-    return receipt
-
-
-def read_scores(folder: str | Path, recordings: list[str]) -> pd.DataFrame:
-    """The scores of these recordings; those that the receipt calls failed have none."""
-    folder = Path(folder)
-    parts = [pd.read_parquet(p) for name in recordings if (p := folder / f"{name}.parquet").exists()]
-    if not parts:
-        raise InputError(f"{folder} holds no scores of these recordings: scan them first.")
-    scores = pd.concat(parts, ignore_index=True)
-    return tables.check_scores(scores, [c for c in scores.columns if c not in tables.SCORES], str(folder))
-
-
-def _scan_one(
-    detector: Detector, rec: Any, target: Path, made_by: dict[str, Any], hop_seconds: float, batch: int, channel: int
-) -> dict[str, Any]:
-    """Score one recording into `target`, which appears only when it is whole; returns what its metadata says."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = audio.probe(rec.path)
-    schema = pa.schema(
-        [("recording", pa.dictionary(pa.int32(), pa.string())), ("onset", pa.float64()), ("offset", pa.float64())]
-        + [(name, pa.float32()) for name in detector.classes]
-    )
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
-    analysed = 0.0
+    score_files.refuse_names(recordings["recording"])
+    folder, begun = Path(folder), time.monotonic()
+    deadline = math.inf if minutes is None else begun + 60 * minutes
+    tasks = _tasks(recordings, folder, channel)
+    how = {"detector": signature(detector), "hop": scan_hop_seconds}
+    identity = functools.lru_cache(16)(_file_identity)
+    shown = Progress(sum(_seconds(task) for task in tasks), len(tasks), progress)
+    account = Account(folder / "receipt.csv", [row(task.rec, task.channel, None) for task in tasks])
+    somewhere = False
     try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for onset, offset, scores in score(detector, rec.path, found.seconds, hop_seconds, batch, channel):
-                analysed += float((offset - onset)[np.isfinite(scores).all(axis=1)].sum())
-                name = pa.DictionaryArray.from_arrays(np.zeros(len(onset), np.int32), [rec.recording])
-                columns = [name, onset, offset, *np.ascontiguousarray(scores.T)]
-                writer.write_batch(pa.record_batch([pa.array(c) for c in columns], schema=schema))
-            reason = found.problem
-            if found.seconds - analysed > 1e-3:
-                lost = f"{found.seconds - analysed:.2f} s hold samples that are no numbers and were not analysed"
-                reason = f"{reason} {rec.path}: {lost}.".strip()
-            about = {"made_by": made_by, "analysed_seconds": round(analysed, 6), "reason": reason}
-            writer.add_key_value_metadata({"whalelib": json.dumps(about)})
-        temporary.replace(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        score_files.sweep(folder)
+        account.write()
+        for number, task in enumerate(tasks):
+            made_by = {**how, "channel": task.channel, **identity(task.rec.path)}
+            made_by |= {side: identity(path) for side in ("before", "after") if (path := getattr(task, side))}
+            about = _kept(task.file, made_by)
+            if about is None and not (somewhere and time.monotonic() >= deadline):
+                way = Way(scan_hop_seconds, scan_batch, deadline if somewhere else math.inf)
+                about = hear(detector, task, made_by, way, shown.heard)
+                somewhere |= bool(about and about["analysed_seconds"])
+            account.enter(number, row(task.rec, task.channel, about, task.file.name))
+            shown.finished(_seconds(task))
+        return account.write()
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            account.write()
+        if not isinstance(error, OSError):
+            raise
+        raise InputError(
+            f"nothing more can be written to {folder} ({error.strerror or error}): make room there and start again; "
+            "the scores that lie there are kept."
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
-    return about
+        shown.close()
+
+
+def _tasks(recordings: pd.DataFrame, folder: Path, channel: Ear) -> list[Task]:
+    """What is to be heard, in order, and what lies around it."""
+    after = followers(recordings)
+    before = np.full(len(after), -1)
+    before[after[after >= 0]] = np.flatnonzero(after >= 0)
+    paths = [*recordings["path"].astype(str), ""]  # (the last one, at -1, is no recording's)
+    tasks = []
+    for k, rec in enumerate(recordings.itertuples()):
+        ears: list[tuple[audio.Channel, audio.Channel | None]]
+        if channel == "each":
+            ears = [(number, number) for number in range(1, _channels(rec) + 1)]
+        else:
+            ears = [("mean" if channel == "mean" else int(getattr(rec, "listen_channel", channel)), None)]
+        for ear, named in ears:
+            file = score_files.path_of(folder, str(rec.recording), named)
+            tasks.append(Task(rec, ear, file, paths[before[k]], paths[after[k]]))
+    return tasks
+
+
+def _channels(rec: Any) -> int:
+    """How many channels a recording has; one that cannot be read has one, so that it has a row."""
+    try:
+        return int(getattr(rec, "channels", 0)) or audio.probe(rec.path).channels
+    except InputError:
+        return 1
+
+
+def _seconds(task: Task) -> float:
+    """The length of a recording as the table has it; 0 where that is not known."""
+    return float(np.nan_to_num(task.rec.seconds))
+
+
+def _kept(file: Path, made_by: dict[str, Any]) -> dict[str, Any] | None:
+    """What an earlier scan says of this very recording heard in this very way; None if it must be scanned.
+
+    While the recording itself cannot be reached, its scores count as they are: a drive that is not there today must not
+    cost what was done yesterday.
+    """
+    about = score_files.about(file)
+    if about is None or about["made_by"] == made_by:
+        return about
+    out_of_reach = "bytes" not in made_by and "version" not in made_by
+    known = ("detector", "hop", "channel", "file")
+    return about if out_of_reach and all(about["made_by"].get(k) == made_by[k] for k in known) else None
 
 
 def _file_identity(path: str) -> dict[str, Any]:
     """What tells a replaced file from the one that was scored. Its folder does not count: archives move."""
+    identity: dict[str, Any] = {"file": file_name(str(path))}
     try:
-        found = os.stat(path)
-    except OSError:
-        return {"file": Path(path).name}
-    return {"file": Path(path).name, "bytes": found.st_size, "changed": found.st_mtime_ns}
-
-
-def _about(target: Path) -> dict[str, Any] | None:
-    """What a file of scores says of itself; None if there is none, or none that is whole."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return json.loads(pq.read_metadata(target).metadata[b"whalelib"])
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
-        return None
+        if is_uri(path):
+            return identity | {"version": audio.version(str(path))}
+        found = os.stat(local_path(path))
+    except (OSError, InputError):
+        return identity
+    return identity | {"bytes": found.st_size, "changed": found.st_mtime_ns}

@@ -9,7 +9,7 @@ import torch
 from whalelib import audio, tables
 from whalelib.errors import InputError
 from whalelib.models import Detector
-from whalelib.predict.scanning import RECEIPT
+from whalelib.predict.receipt import RECEIPT, row
 
 
 def score_recordings(
@@ -30,15 +30,15 @@ def score_recordings(
     detector.eval()
     length, rate = detector.clip_samples, detector.sample_rate
     for rec in recordings.itertuples():
+        ear = int(getattr(rec, "listen_channel", channel))
         try:
             seconds = audio.probe(rec.path).seconds
             spare = max(seconds - detector.clip_seconds, 0.0)
             onsets = np.unique(np.linspace(0, spare, test_crops)) if test_crops > 1 else np.array([spare / 2])
-            ear = int(getattr(rec, "listen_channel", channel))
             read = [audio.read(rec.path, onset, detector.clip_seconds, rate, ear) for onset in onsets.tolist()]
             crops = np.stack([audio.pad(sound[:length], length, padding) for sound in read])
         except InputError as error:
-            receipt.append((rec.recording, "failed", rec.seconds, 0.0, str(error)))
+            receipt.append(row(rec, ear, {"analysed_seconds": 0.0, "reason": str(error)}))
             continue
         with torch.inference_mode():
             scores = (
@@ -46,6 +46,7 @@ def score_recordings(
             )
         rows.append((rec.recording, 0.0, seconds, *scores))
         heard = np.minimum(np.diff(onsets), detector.clip_seconds).sum() + min(detector.clip_seconds, seconds)
-        receipt.append((rec.recording, "done", rec.seconds, float(heard), ""))
+        left = {"seconds": seconds, "skipped_seconds": seconds - float(heard)}  # between the crops
+        receipt.append(row(rec, ear, {"analysed_seconds": float(heard), "reason": "", **left}))
     table = pd.DataFrame(rows, columns=[*tables.SCORES, *detector.classes])
     return tables.check_scores(table, detector.classes, "the recordings"), pd.DataFrame(receipt, columns=RECEIPT)

@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
 from whalelib import audio
 from whalelib.models import Detector
+from whalelib.predict.neighbours import first_samples, last_samples
 
 _BLOCK_SECONDS = 60.0
 
 
 def score(
-    detector: Detector, path: str, seconds: float, hop_seconds: float = 1.5, batch: int = 64, channel: int = 1
+    detector: Detector,
+    path: str,
+    seconds: float,
+    hop_seconds: float = 1.5,
+    batch: int = 64,
+    channel: audio.Channel = 1,
+    *,
+    before: str = "",
+    after: str = "",
+    watch: Callable[[np.ndarray, int], None] | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Consecutive stretches of a recording's scores: onsets, offsets, probabilities [cells, classes].
 
     The time axis is a grid of cells, one frame of the detector long. Windows lie `hop_seconds` apart (rounded down to
     whole cells) and a cell's score is the mean over the windows that see it, those in whose middle it lies counting
-    most: a call on the edge of one window is in the middle of another. Before its beginning and after its end the
-    recording is mirrored, so the first and the last call are not cut off either. Cells that touch samples which are no
-    numbers have no score (NaN).
+    most: a call on the edge of one window is in the middle of another. Before its beginning and after its end lies the
+    sound of the recordings `before` and `after` it, where they are given; else it is mirrored, so the first and the
+    last call are not cut off either. Cells that touch samples which are no numbers have no score (NaN). `watch` is
+    shown the samples of the file, as `audio.stream` has it.
     """
     step, lead = detector.frame_samples, detector.frames // 2
     hop = min(max(int(int(hop_seconds * detector.sample_rate) // step), 1), detector.frames)
     bad: list[tuple[float, float]] = []
-    windows = _windows(detector, path, round(lead * step), hop * step, channel, bad)
+    beyond = round(lead * step), before, after
+    windows = _windows(detector, path, beyond, hop * step, channel, bad, watch)
     stitch = Stitch(detector.frames, hop, len(detector.classes))
     device = next(detector.parameters()).device
     detector.eval()
@@ -58,21 +70,31 @@ def score(
 
 
 def _windows(
-    detector: Detector, path: str, lead: int, hop: float, channel: int, bad: list[tuple[float, float]]
+    detector: Detector,
+    path: str,
+    beyond: tuple[int, str, str],
+    hop: float,
+    channel: audio.Channel,
+    bad: list[tuple[float, float]],
+    watch: Callable[[np.ndarray, int], None] | None,
 ) -> Iterator[np.ndarray]:
-    """Overlapping windows of a recording that is mirrored for `lead` samples at both ends; collects `bad` stretches.
+    """Overlapping windows of a recording and what lies beyond its ends; collects `bad` stretches.
 
+    Beyond are so many samples before it, those of one recording before and of one after it, or the recording mirrored.
     A hop that is no whole number of samples is rounded window by window, so that the roundings do not add up.
     """
-    length = detector.clip_samples
+    length, rate = detector.clip_samples, detector.sample_rate
+    lead, before, after = beyond
     block_seconds = max(_BLOCK_SECONDS, 4 * detector.clip_seconds)
     waiting = recent = np.empty(0, dtype=np.float32)
     begun, given = False, 0
-    for block in audio.stream(path, detector.sample_rate, channel, block_seconds):
+    for block in audio.stream(path, rate, channel, block_seconds, watch):
         bad += block.bad
         samples = block.samples
         if not begun and len(samples):
-            samples, begun = np.pad(samples, (lead, 0), mode="symmetric"), True
+            earlier = last_samples(before, lead, rate, channel) if before else samples[:0]
+            samples = np.pad(np.concatenate([earlier, samples]), (lead - len(earlier), 0), mode="symmetric")
+            begun = True
         recent = np.concatenate([recent, samples])[-(lead + length) :]
         waiting = np.concatenate([waiting, samples])
         while len(waiting) >= length:
@@ -83,8 +105,10 @@ def _windows(
         return
     # Go on until a window has reached as far beyond the end as the first one began before the beginning.
     end = len(waiting) + lead
-    beyond = np.pad(recent, (0, lead + length + math.ceil(hop)), mode="symmetric")[len(recent) :]
-    waiting = np.concatenate([waiting, beyond])
+    reach = lead + length + math.ceil(hop)
+    later = first_samples(after, reach, rate, channel) if after else recent[:0]
+    heard = np.concatenate([recent, later])
+    waiting = np.concatenate([waiting, np.pad(heard, (0, reach - len(later)), mode="symmetric")[len(recent) :]])
     for k in range(math.ceil(max(end - length, 0) / hop) + 1):
         start = round((given + k) * hop) - round(given * hop)
         yield waiting[start : start + length]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from whalelib.formats.noaa import _zone as zone_of  # one reading of zones for names and logs
 
-__all__ = ["start_from_name", "zone_of"]
+__all__ = ["start_from_name", "without_start", "zone_of"]
 
 _ZULU = r"(?!\d)(?P<utc>(\.\d{1,6})?Z)?"
 
@@ -33,6 +33,21 @@ def start_from_name(name: str, zone: str = "UTC") -> pd.Timestamp:
     An hour that the zone's clocks show twice in autumn is taken for the first of the two.
     """
     here: tzinfo = zone_of(zone)
+    found = _stamp(name)
+    if found is None:
+        return pd.NaT
+    stamp, moment = found
+    return pd.Timestamp(moment.replace(tzinfo=zone_of("UTC") if stamp["utc"] else here)).tz_convert("UTC")
+
+
+def without_start(name: str) -> str:
+    """What of a file's name is no time, which is the same in all files of a recorder; empty if it has no time."""
+    found = _stamp(name)
+    return "" if found is None else f"{name[: found[0].start()]}*{name[found[0].end() :]}"
+
+
+def _stamp(name: str) -> tuple[re.Match[str], datetime] | None:
+    """The time in a name, where it stands and as it reads."""
     for pattern, layout in _STAMPS:
         for stamp in pattern.finditer(name):
             digits = re.sub(r"\D", "", stamp["day"] + stamp["time"])
@@ -40,7 +55,6 @@ def start_from_name(name: str, zone: str = "UTC") -> pd.Timestamp:
                 moment = datetime.strptime(digits, layout)
             except ValueError:
                 continue
-            if not 1900 <= moment.year <= 2200:  # beyond, it is a serial number (and nanoseconds end in 2262)
-                continue
-            return pd.Timestamp(moment.replace(tzinfo=zone_of("UTC") if stamp["utc"] else here)).tz_convert("UTC")
-    return pd.NaT
+            if 1900 <= moment.year <= 2200:  # beyond, it is a serial number (and nanoseconds end in 2262)
+                return stamp, moment
+    return None

@@ -12,6 +12,7 @@ from whalelib.stages.detecting import (
     rule,
     scores_together,
 )
+from whalelib.stages.listening import Listener, listener
 from whalelib.stages.products import (
     Split,
     augmenter,
@@ -36,6 +37,7 @@ from whalelib.stages.products import (
 )
 
 __all__ = [
+    "Listener",
     "Split",
     "augmenter",
     "case",
@@ -52,6 +54,7 @@ __all__ = [
     "front_end",
     "front_ends",
     "held_out",
+    "listener",
     "output",
     "place",
     "recording_scores",
