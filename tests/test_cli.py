@@ -98,3 +98,48 @@ def test_a_store_is_built_checked_uploaded_and_fetched(tmp_path):
     shard.write_bytes(content)
     damaged = whalelib("store", "check", "carried", cwd=home)
     assert damaged.returncode == 2 and "was changed since it was written" in damaged.stderr
+
+
+def test_recordings_are_scanned_by_a_saved_detector(tmp_path):
+    import json
+
+    import numpy as np
+    import pandas as pd
+    import soundfile
+
+    from whalelib.models import build
+
+    low = {"band_low_hz": 5.0, "band_high_hz": 90.0, "n_mels": 16, "window_seconds": 0.5, "hop_seconds": 0.1}
+    build(classes=["upcall", "noise"], width=4, sample_rate=200, features=low).save_pretrained(tmp_path / "detector")
+    (tmp_path / "tapes" / "deep").mkdir(parents=True)
+    for name in ("a.wav", "deep/a.wav"):
+        soundfile.write(tmp_path / "tapes" / name, np.random.default_rng(0).uniform(-0.5, 0.5, (4000, 2)), 400)
+    (tmp_path / "tapes" / "broken.wav").write_bytes(b"")
+    words = ["scan", "detector", "tapes", "--out", "found"]
+    for more, says in (
+        ([], "does not know its thresholds"),
+        (["--threshold", "2"], "threshold cannot be 2"),
+        (["n_mels=3"], "n_mels is no knob of a scan"),
+        (["--channel", "left"], "a number from 1 on, each, or mean"),
+        (["--formats", "pdf"], "cannot be written as 'pdf'"),
+        (["nowhere.wav"], "is not there"),
+    ):
+        refused = whalelib(*words, *more, cwd=tmp_path)
+        assert refused.returncode == 2 and says in refused.stderr and len(refused.stderr.splitlines()) == 1
+        assert not (tmp_path / "found").exists()
+    done = whalelib(*words, "--threshold", "0", "--channel", "mean", "min_seconds=0.5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 done, 0 partly, 1 failed, 0 not reached" in done.stdout and "Detections: 2 upcall" in done.stdout
+    assert "broken.wav is a file of zero bytes" in done.stdout and "Traceback" not in done.stderr
+    found = pd.read_csv(tmp_path / "found" / "detections.csv")
+    assert found["recording"].tolist() == ["a", "deep__a"] and found["offset"].tolist() == [10.0, 10.0]
+    how = json.loads((tmp_path / "found" / "scan.json").read_text())
+    assert how["thresholds"] == {"upcall": 0.0} and how["min_seconds"] == 0.5
+
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "found" / "scores").glob("*.parquet")}
+    again = whalelib(*words, "--threshold", "1", "--channel", "mean", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["detections"] == {"upcall": 0}
+    assert stamps == {path: path.stat().st_mtime_ns for path in stamps} and len(stamps) == 2  # nothing scanned anew
+    only_broken = whalelib("scan", "detector", "tapes/broken.wav", "--out", "none", "--threshold", "0", cwd=tmp_path)
+    assert only_broken.returncode == 1 and "Nothing was analysed" in only_broken.stderr
+    assert not (tmp_path / "none" / "detections.csv").exists() and (tmp_path / "none" / "receipt.csv").exists()

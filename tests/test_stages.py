@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 
 from whalelib import (
     clips,
@@ -387,3 +388,28 @@ def test_what_a_card_is_told_is_that_of_the_run(here, tiny):
     groups = [group for fold in told["folds"].values() for group in fold["groups"]]
     assert sorted(groups) == sorted(set(parts.survey.recordings["group"]))  # each day in one fold
     assert sum(fold["recordings"] for fold in told["folds"].values()) == len(parts.survey.recordings)
+
+
+def test_a_run_is_taken_to_other_recordings_with_its_own_thresholds(here, tiny):
+    knobs = config.resolve({**tiny, "calibration": "platt", "hysteresis": 0.1})
+    parts = stages.split(knobs)
+    stages.fit(knobs, parts, progress=False)
+    run = here / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(yaml.safe_dump(knobs.flat()))
+    listener = stages.listener(str(run), {})
+    assert listener.decided.thresholds == stages.decide(knobs, parts).thresholds
+    assert listener.steps["hysteresis"] == 0.1 and listener.how["scan_hop_seconds"] == knobs.scan_hop_seconds
+    assert set(listener.bands.index) <= set(parts.classes)
+    # On the run's own test days it finds what the run finds.
+    recordings = parts.recordings("test")
+    receipt = predict.scan(listener.detector, recordings, here / "scores", progress=False, **listener.how)
+    found = predict.detections(
+        here / "scores", recordings, receipt, listener.decided, bands=listener.bands, **listener.steps
+    )
+    expected, _, _ = stages.detections(knobs, parts)
+    columns = ["recording", "onset", "offset", "label", "score", "low_hz"]
+    pd.testing.assert_frame_equal(found[columns], expected[columns])
+    assert set(stages.listener(str(run), {"threshold": 0.9}).decided.thresholds.values()) == {0.9}
+    with pytest.raises(InputError, match="holds no detector"):
+        stages.listener(str(here), {"threshold": 0.5})

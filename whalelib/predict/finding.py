@@ -48,7 +48,10 @@ def detections(
     across the next border, and no more than a day.
     """
     found = [tables.empty(tables.EVENTS).assign(beyond_seconds=pd.Series(dtype="float64"))]
+    levels = _levels(decided, steps)
     for parts in _sounds(Path(folder), recordings, receipt, decided, steps):
+        if not any(_loud(part.scores, levels) for part in parts):
+            continue  # most of the sea is silent, and no step makes a score higher than its neighbours
         joined = pd.concat(
             [
                 part.scores.assign(onset=part.scores["onset"] + begin, offset=part.scores["offset"] + begin)
@@ -69,7 +72,7 @@ def _sounds(
     """Recordings that were analysed and go on in each other, in pieces that no detection can lie across."""
     heard = receipt[receipt["status"].isin(ANALYSED)]
     files = dict(zip(zip(heard["recording"], heard["channel"], strict=True), heard["scores"], strict=True))
-    levels = {name: threshold - steps.get("hysteresis", 0.0) for name, threshold in decided.thresholds.items()}
+    levels = _levels(decided, steps)
     channels = heard.groupby("recording", sort=False)["channel"].agg(list)
     for chain in _chains(followers(recordings)):
         names = recordings["recording"].iloc[chain].tolist()
@@ -81,7 +84,7 @@ def _sounds(
                         yield held
                     held = []
                     continue
-                scores = decided.calibrated(score_files.read([folder / files[name, channel]], str(folder)))
+                scores = decided.calibrated(score_files.read(folder / files[name, channel]))
                 part = _Part(name, channel, scores)
                 if held and _parted(held, part, levels, steps):
                     yield held
@@ -119,6 +122,11 @@ def _parted(held: list[_Part], part: _Part, levels: dict[str, float], steps: dic
         if reach <= 0:
             break
     return True
+
+
+def _levels(decided: post.Decided, steps: dict[str, Any]) -> dict[str, float]:
+    """The score of each class below which it is in no detection."""
+    return {name: threshold - steps.get("hysteresis", 0.0) for name, threshold in decided.thresholds.items()}
 
 
 def _loud(scores: pd.DataFrame, levels: dict[str, float]) -> bool:

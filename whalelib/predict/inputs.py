@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from whalelib import audio, tables
@@ -170,15 +169,17 @@ def _probed(table: pd.DataFrame, zone: str) -> pd.DataFrame:
     starts = pd.Series([start_from_name(name, zone) for name in names], dtype="datetime64[ns, UTC]")
     folders = [_NUMBER.sub("#", os.path.dirname(path)) for path in table["path"]]  # a folder a day is one recorder's
     sites = [f"{folder}/{without_start(name)}" for folder, name in zip(folders, names, strict=True)]
-    known = {name: table[name] if name in table else pd.Series(np.nan, table.index) for name in ("seconds", "group")}
+    known = {
+        name: table[name] if name in table else pd.Series(None, table.index, object) for name in ("seconds", "group")
+    }
     columns = {
-        "recording": table["recording"].fillna(pd.Series(map(_nameable, names))),
+        "recording": table["recording"].fillna(pd.Series(map(_nameable, names), dtype=object)),
         "path": table["path"],
         "start": table["start"].fillna(starts) if "start" in table else starts,
-        "seconds": probed["seconds"].fillna(known["seconds"]),
+        "seconds": probed["seconds"].fillna(known["seconds"].astype("float64")),
         "sample_rate": probed["sample_rate"].fillna(0),
         "channels": probed["channels"].fillna(0),
-        "group": known["group"].fillna(pd.Series(sites)),
+        "group": known["group"].fillna(pd.Series(sites, dtype=object)),
     }
     frame = pd.DataFrame(columns).astype(tables.RECORDINGS)
     return frame if "channel" not in table else _with_ears(frame, table["channel"])

@@ -39,8 +39,9 @@ def followers(recordings: pd.DataFrame) -> np.ndarray:
         rows, starts, ends = same.index.to_numpy(), same["start"].to_numpy(), same["end"].to_numpy()
         first = np.searchsorted(starts, ends - GAP_SECONDS, side="left")
         last = np.searchsorted(starts, ends + GAP_SECONDS, side="right")
-        for row, begin, end in zip(rows.tolist(), first, last, strict=True):
-            found[row] = _only([other for other in rows[begin:end].tolist() if other != row], folders, folders[row])
+        later = np.searchsorted(starts, starts, side="right")  # or two shorter than the gap would follow each other
+        for row, begin, end in zip(rows.tolist(), np.maximum(first, later), last, strict=True):
+            found[row] = _only(rows[begin:end].tolist(), folders, folders[row])
     for row, times in zip(*np.unique(found[found >= 0], return_counts=True), strict=True):
         if times > 1:
             claimants = np.flatnonzero(found == row)

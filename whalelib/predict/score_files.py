@@ -72,18 +72,24 @@ def about(target: Path) -> dict[str, Any] | None:
         return None
 
 
-def read(paths: Iterable[Path], where: str) -> pd.DataFrame:
-    """The scores in those of these files that are there."""
-    parts = [pd.read_parquet(path) for path in paths if path.exists()]
-    if not parts:
-        raise InputError(f"{where} holds no scores of these recordings: scan them first.")
-    scores = pd.concat(parts, ignore_index=True)
-    return tables.check_scores(scores, [c for c in scores.columns if c not in tables.SCORES], where)
+def read(path: Path) -> pd.DataFrame:
+    """The scores in one of these files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path).to_pandas()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} cannot be read ({error}): scan again, which makes it anew.") from None
 
 
 def read_scores(folder: str | Path, recordings: Sequence[str]) -> pd.DataFrame:
     """The scores of these recordings; those that the receipt calls failed have none."""
-    return read([path_of(folder, name) for name in recordings], str(folder))
+    parts = [read(path) for path in (path_of(folder, name) for name in recordings) if path.exists()]
+    if not parts:
+        raise InputError(f"{folder} holds no scores of these recordings: scan them first.")
+    scores = pd.concat(parts, ignore_index=True)
+    return tables.check_scores(scores, [c for c in scores.columns if c not in tables.SCORES], str(folder))
 
 
 @contextlib.contextmanager
