@@ -1,4 +1,4 @@
-"""Scans of many recordings: borders between files, channels, budgets, full disks, kills, and what is told at the end."""
+"""Scans of many recordings: borders between files, channels, budgets, full disks, kills, and what is told."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def test_scores_at_a_border_are_those_of_the_undivided_sound(tmp_path):
     whole = parts_of(tmp_path / "whole", samples, [60])
     expected = pd.read_parquet(tmp_path / "one" / scan(Mirror(slope=0.05), whole, tmp_path / "one")["scores"][0])
     for k, part in enumerate(found):
-        # The first and the last cell of a file are cut in two; windows lie elsewhere, but each cell hears its own place.
+        # The first and the last cell of a file are cut in two; windows lie elsewhere, but a cell hears its own place.
         middle = np.round((part["onset"] + part["offset"]) / 2 + 20 * k, 3)
         same = np.interp(middle, (expected["onset"] + expected["offset"]) / 2, expected["call"])
         np.testing.assert_allclose(part["call"][1:-1], same[1:-1], atol=0.03)
