@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from whalelib import config
+from whalelib.errors import InputError
 
 
 def whalelib(*words, cwd):
@@ -100,13 +101,15 @@ def test_a_store_is_built_checked_uploaded_and_fetched(tmp_path):
     assert damaged.returncode == 2 and "was changed since it was written" in damaged.stderr
 
 
-def test_recordings_are_scanned_by_a_saved_detector(tmp_path):
+def test_recordings_are_scanned_by_a_saved_detector(tmp_path, monkeypatch):
     import json
 
     import numpy as np
     import pandas as pd
     import soundfile
+    from typer.testing import CliRunner
 
+    from whalelib.cli import app
     from whalelib.models import build
 
     low = {"band_low_hz": 5.0, "band_high_hz": 90.0, "n_mels": 16, "window_seconds": 0.5, "hop_seconds": 0.1}
@@ -124,8 +127,9 @@ def test_recordings_are_scanned_by_a_saved_detector(tmp_path):
         (["--formats", "pdf"], "cannot be written as 'pdf'"),
         (["nowhere.wav"], "is not there"),
     ):
-        refused = whalelib(*words, *more, cwd=tmp_path)
-        assert refused.returncode == 2 and says in refused.stderr and len(refused.stderr.splitlines()) == 1
+        monkeypatch.chdir(tmp_path)
+        refused = CliRunner().invoke(app, [*words, *more])
+        assert isinstance(refused.exception, InputError) and says in str(refused.exception)
         assert not (tmp_path / "found").exists()
     done = whalelib(*words, "--threshold", "0", "--channel", "mean", "min_seconds=0.5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -140,6 +144,6 @@ def test_recordings_are_scanned_by_a_saved_detector(tmp_path):
     again = whalelib(*words, "--threshold", "1", "--channel", "mean", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["detections"] == {"upcall": 0}
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps} and len(stamps) == 2  # nothing scanned anew
-    only_broken = whalelib("scan", "detector", "tapes/broken.wav", "--out", "none", "--threshold", "0", cwd=tmp_path)
-    assert only_broken.returncode == 1 and "Nothing was analysed" in only_broken.stderr
+    only_broken = CliRunner().invoke(app, ["scan", "detector", "tapes/broken.wav", "--out", "none", "--threshold", "0"])
+    assert only_broken.exit_code == 1 and "Nothing was analysed" in only_broken.output
     assert not (tmp_path / "none" / "detections.csv").exists() and (tmp_path / "none" / "receipt.csv").exists()
