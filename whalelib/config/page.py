@@ -26,6 +26,7 @@ class Ocean:
     ocean_minutes: float = _knob(1.5, "length of the one recording a site makes each day", "min", gt=0, le=1440)
     ocean_rate: int = _knob(2000, "sample rate of the recordings", "Hz", ge=500, le=48000)
     ocean_density: float = _knob(1.0, "how busy the ocean is; 1 is about eight calls a minute", ge=0, le=5)
+    ocean_song: bool = _knob(False, "do humpbacks sing all day, each unit with its label, and nobody else call?")
 
 
 @dataclass(frozen=True, config=_STRICT)
