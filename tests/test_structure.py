@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking"}
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
-ABOVE_THOSE = {"train", "predict", "pseudo"}
+ABOVE_THOSE = {"train", "predict", "pseudo", "transcribe"}
 BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli may import one of them, demo
 
@@ -39,12 +39,13 @@ ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ensembles"] |= {"metrics"}
 ROOMS["pseudo"] |= {"train"}
+ROOMS["transcribe"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
-MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment"}
+MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment", "transcribe"}
 MOST_LINES = 450
 
 

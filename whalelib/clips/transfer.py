@@ -53,8 +53,8 @@ def fetch(
     """Copy a store from where `upload` has put it into a folder here, and open it.
 
     The folder appears when all of it is there and agrees with its checksums. A copy that broke off lies beside it and
-    is gone on with: files that have arrived whole are not fetched again. `opened` and `about_of` are those of the kind of
-    store.
+    is gone on with: files that have arrived whole are not fetched again. `opened` and `about_of` belong to the
+    kind of store.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):

@@ -34,10 +34,19 @@ from whalelib.stages.products import (
     survey,
     trained,
 )
+from whalelib.stages.transcribing import (
+    beginning,
+    side_by_side,
+    teach,
+    transcribed,
+    transcripts,
+    word_errors,
+)
 
 __all__ = [
     "Split",
     "augmenter",
+    "beginning",
     "case",
     "copies",
     "data_folder",
@@ -58,8 +67,13 @@ __all__ = [
     "rule",
     "scan",
     "scores_together",
+    "side_by_side",
     "split",
     "store",
     "survey",
+    "teach",
     "trained",
+    "transcribed",
+    "transcripts",
+    "word_errors",
 ]

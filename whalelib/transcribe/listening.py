@@ -44,7 +44,9 @@ def transcribe(
         ear = int(getattr(rec, "listen_channel", channel))
         try:
             seconds = audio.probe(rec.path).seconds
-            found.append(as_events(rec.recording, _told(transcriber, rec.path, seconds, window - shared, ear, beams, batch), ear))
+            found.append(
+                as_events(rec.recording, _told(transcriber, rec.path, seconds, window - shared, ear, beams, batch), ear)
+            )
             receipt.append((rec.recording, "done", seconds, seconds, ""))
         except InputError as error:
             receipt.append((rec.recording, "failed", rec.seconds, 0.0, str(error)))

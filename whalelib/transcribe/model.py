@@ -165,7 +165,9 @@ def published(source: str, labels: Sequence[str], window_seconds: float, speed: 
     )
     if first < 0 or first + words.moments > known:
         raise InputError(f"{source} has no tokens for moments (it knows {known}): choose Whisper weights that have.")
-    model.resize_token_embeddings(known + len(words.labels), mean_resizing=False)
+    with torch.random.fork_rng(devices=[]):  # what the new tokens begin with depends on nothing that was drawn before
+        torch.manual_seed(0)
+        model.resize_token_embeddings(known + len(words.labels), mean_resizing=False)
     _shorten(model, hearing.frames // 2)
     model.config.max_target_positions = min(model.config.max_target_positions, _longest(hearing))
     return _speaking(model, hearing, words)
@@ -202,7 +204,9 @@ def extend(transcriber: Transcriber, labels: Sequence[str]) -> Transcriber:
     return _speaking(transcriber.model, transcriber.hearing, words)
 
 
-def with_lora(transcriber: Transcriber, rank: int, alpha: float = 16.0, dropout: float = 0.0) -> Transcriber:
+def with_lora(
+    transcriber: Transcriber, rank: int, alpha: float = 16.0, dropout: float = 0.0, seed: int = 0
+) -> Transcriber:
     """LoRA on the queries, keys and values of all attention; the new tokens of the labels always learn."""
     try:
         from peft import LoraConfig, get_peft_model
@@ -218,7 +222,10 @@ def with_lora(transcriber: Transcriber, rank: int, alpha: float = 16.0, dropout:
         target_modules=_ATTENTION,
         trainable_token_indices=new,
     )
-    return Transcriber(get_peft_model(transcriber.model, config), transcriber.hearing, words)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapted = get_peft_model(transcriber.model, config)
+    return Transcriber(adapted, transcriber.hearing, words)
 
 
 def merged(transcriber: Transcriber) -> Transcriber:
