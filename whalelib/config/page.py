@@ -286,7 +286,7 @@ class Transcripts:
 class Transcriber:
     """How large a transcriber is that begins from nothing, and how it listens."""
 
-    transcriber_width: int = _knob(128, "numbers that stand for each moment", "channels", ge=32, multiple_of=32)
+    transcriber_width: int = _knob(128, "numbers that stand for each moment", "channels", ge=8, multiple_of=4)
     transcriber_layers: int = _knob(2, "layers that listen, and as many that tell", "layers", ge=1)
     transcriber_dropout: float = _knob(0.1, "share of what is passed on that is dropped in training", ge=0, lt=1)
     beams: int = _knob(1, "transcripts that are followed side by side, of which the likeliest is told", "transcripts", ge=1, le=32)

@@ -119,14 +119,15 @@ def fresh(
 ) -> Transcriber:
     """A small transcriber that knows nothing yet; its first weights depend on `seed` alone."""
     words = Vocabulary.small(labels, hearing.window_seconds, moment_seconds)
+    heads = next(many for many in range(max(width // 32, 1), 0, -1) if width % many == 0)
     architecture = Architecture(
         vocab_size=words.size,
         num_mel_bins=hearing.bands,
         d_model=width,
         encoder_layers=layers,
         decoder_layers=layers,
-        encoder_attention_heads=max(width // 32, 1),
-        decoder_attention_heads=max(width // 32, 1),
+        encoder_attention_heads=heads,
+        decoder_attention_heads=heads,
         encoder_ffn_dim=2 * width,
         decoder_ffn_dim=2 * width,
         max_source_positions=hearing.frames // 2,
