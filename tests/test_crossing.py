@@ -61,8 +61,8 @@ def test_the_log_shows_what_all_folds_say_together(asked, tmp_path):
 
 def test_folds_are_repetitions_and_no_cases_to_compare(asked, tmp_path):
     text = ledger.render(tmp_path).removeprefix(ledger.HEAD)
-    assert "| case | seeds and folds | validation_auc | minutes a run |" in text
-    assert "| as given | 6 | 0.500 ± 0.000 | 1.0 |" in text
+    assert "| case | folds | validation_auc | minutes a run | made | notebooks |" in text
+    assert "| as given | 3 | 0.500 ± 0.000 | 1.0 |" in text
     assert "(negative)" not in text
     assert " against " not in text
 

@@ -51,7 +51,7 @@ def test_the_demo_leaves_what_it_says(demo):
     counted = json.loads((folder / "result.json").read_text())["values"]["events_by_class"][-1]
     assert len(found) >= counted["hits"] + counted["false"]
     assert "experiments/demo/seed=0/raven/" in printed
-    assert "· The whole path on the demo ocean" in (home / "EXPERIMENT_LOG.md").read_text()
+    assert "· The whole path on the demo ocean" in (home / "experiments/demo/log.md").read_text()
     for path in [*folder.glob("*.ipynb"), *folder.glob("*.json")]:
         assert str(home) not in path.read_text(), f"{path.name} carries a path of this machine"
 

@@ -10,12 +10,15 @@ import whalelib
 ROOT = Path(whalelib.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking"}
+LEAVES = {
+    "errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking",
+    "provenance",
+}  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
 ABOVE_THOSE = {"train", "predict", "pseudo", "transcribe"}
 BESIDE = {"experiment", "ledger", "card"}
-TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli may import one of them, demo
+TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
 
 # What each room may import. A package is one room, and inside it modules import each other freely.
 LOWER = LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | BESIDE
@@ -24,7 +27,7 @@ ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(LISTENING, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_LEAVES, frozenset(LEAVES)),
     **dict.fromkeys(ABOVE_THOSE, frozenset(LEAVES | ABOVE_LEAVES)),
-    **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors"})),
+    **dict.fromkeys(BESIDE, frozenset({"config", "tables", "errors", "provenance"})),
     # The one place that unpacks a configuration into the arguments of all the others.
     "stages": frozenset(LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | {"experiment"}),
     # Beside it: the runs of a cross-validation, taken together.
@@ -41,7 +44,8 @@ ROOMS["ensembles"] |= {"metrics"}
 ROOMS["pseudo"] |= {"train"}
 ROOMS["transcribe"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
-ROOMS["cli"] |= {"demo"}
+ROOMS["cli"] |= {"demo", "app"}
+ROOMS["app"] |= {"plots"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 

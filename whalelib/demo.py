@@ -16,8 +16,8 @@ def run(home: Path) -> str:
     if not done.result or done.result["status"] != "done":
         reason = done.result["reason"] if done.result else "it was interrupted"
         raise InputError(f"the demo did not come to its end ({reason}); its notebooks in {done.folder} show where.")
-    log = ledger.write_log(home)
-    return report(done.result["values"], done.folder, log, home)
+    ledger.write_log(home)
+    return report(done.result["values"], done.folder, asked.folder / ledger.LOCAL_LOG, home)
 
 
 def report(values: dict[str, Any], folder: Path, log: Path, home: Path) -> str:

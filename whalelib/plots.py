@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -194,6 +194,30 @@ def score_curves(ax: Axes, scores: pd.DataFrame, classes: Sequence[str]) -> None
     for name in classes:
         ax.plot(middle, scores[name], color=colours(classes)[name], label=readable(name), lw=1)
     ax.set(xlabel="time (s)", ylabel="score", ylim=(0, 1.02))
+
+
+def levels(ax: Axes, thresholds: Mapping[str, float], classes: Sequence[str]) -> None:
+    """The threshold of each class as a line across; where all are one, one line."""
+    one = len(set(thresholds.values())) == 1
+    for name, at in list(thresholds.items())[: 1 if one else None]:
+        ax.axhline(at, color="0.5" if one else colours(classes)[name], lw=0.8, ls="--")
+
+
+def overview(
+    ax: Axes, scores: pd.DataFrame, events: pd.DataFrame, classes: Sequence[str], view: tuple[float, float]
+) -> None:
+    """The highest score over a whole recording, a tick for each event above it, and the part that is in view."""
+    onset, offset = scores["onset"].to_numpy(), scores["offset"].to_numpy()
+    highest = scores[list(classes)].max(axis=1).fillna(0).to_numpy()
+    each = max(len(highest) // 1500, 1)  # more than a picture has columns
+    firsts = np.arange(0, len(highest), each)
+    ax.fill_between(onset[firsts], np.maximum.reduceat(highest, firsts), color="0.82", lw=0, step="post")
+    shades = colours(classes)
+    for name, part in events.groupby("label"):
+        ax.vlines((part["onset"] + part["offset"]) / 2, 1.08, 1.4, color=shades.get(str(name), "0.5"), lw=1.2)
+    ax.axvspan(*view, color=PALETTE[0], alpha=0.13, lw=0)
+    ax.set(xlim=(0, float(offset[-1])), ylim=(0, 1.45), yticks=[])
+    ax.spines["left"].set_visible(False)
 
 
 def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Sequence[str]) -> None:

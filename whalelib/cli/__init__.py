@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
 from whalelib import experiment
-from whalelib.cli import data, listing, running, training  # each adds its commands
-from whalelib.cli.shared import app
+from whalelib.cli import data, listing, log, page, running, training  # each adds its commands
+from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 
-__all__ = ["app", "data", "listing", "main", "running", "training"]
+__all__ = ["app", "data", "listing", "log", "main", "page", "running", "training"]
 
 
 def main() -> None:
-    """Entry point: what a user did wrong is one sentence on standard error and exit status 2, never a traceback."""
+    """Entry point: what a user did wrong is one sentence on standard error and exit status 2, never a traceback.
+
+    Unless it is asked for: `--traceback` may stand anywhere among the words.
+    """
+    asked = TRACEBACK in sys.argv
+    sys.argv = [word for word in sys.argv if word != TRACEBACK]
     try:
         app()
     except (InputError, experiment.StageFailed) as error:
+        if asked:
+            traceback.print_exc()
         typer.secho(f"whalelib: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
 from whalelib import config as knobs
-from whalelib.cli.shared import app
+from whalelib.cli.shared import AsJson, app, as_json
 
 
 @app.command("knobs")
 def list_knobs(
     pattern: Annotated[str, typer.Argument(help="show only names that contain this")] = "",
+    json: AsJson = False,
 ) -> None:
     """Every knob: name, unit, default, and what it does. Example: whalelib knobs mel"""
+    listed = [knob for knob in knobs.knobs() if pattern in knob.name]
+    if json:
+        as_json([dataclasses.asdict(knob) for knob in listed])
+        return
     section = ""
-    for knob in knobs.knobs():
-        if pattern not in knob.name:
-            continue
+    for knob in listed:
         if knob.section != section:
             section = knob.section
             typer.secho(f"\n{section}", bold=True)
@@ -27,11 +31,15 @@ def list_knobs(
 
 
 @app.command()
-def sources() -> None:
+def sources(json: AsJson = False) -> None:
     """The kinds of data sets that can be read, what each needs, and where it is had. Example: whalelib sources"""
     from whalelib import sources as register
 
-    for name, entry in register.names().items():
+    known = register.names()
+    if json:
+        as_json([{"name": n, "says": e.says, "needs": e.needs, "origin": e.origin} for n, e in known.items()])
+        return
+    for name, entry in known.items():
         typer.echo(f"{name:12} {entry.says}")
         typer.echo(f"{'':12} needs: {entry.needs}")
         typer.echo(f"{'':12} from:  {entry.origin}\n")
@@ -39,11 +47,14 @@ def sources() -> None:
 
 
 @app.command()
-def models() -> None:
+def models(json: AsJson = False) -> None:
     """The networks that can be trained: size, what they expect, what they are. Example: whalelib models"""
     from whalelib import models as register
 
     listed = register.listing()
+    if json:
+        as_json([row._asdict() for row in listed])
+        return
     name_width, expects_width = (
         max(map(len, column)) for column in ([x.name for x in listed], [x.expects for x in listed])
     )
@@ -54,9 +65,13 @@ def models() -> None:
 
 
 @app.command()
-def augmentations() -> None:
+def augmentations(json: AsJson = False) -> None:
     """What can be done to training clips, with its defaults. Example: whalelib augmentations"""
     from whalelib import augment
 
-    for entry, says in augment.names().items():
+    known = augment.names()
+    if json:
+        as_json([{"name": entry.split()[0], "entry": entry, "says": says} for entry, says in known.items()])
+        return
+    for entry, says in known.items():
         typer.echo(f"{entry}\n    {says}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from whalelib import config as knobs
-from whalelib import experiment, ledger, tracking
+from whalelib import experiment, tracking
 from whalelib.cli.shared import ConfigFile, Overrides, app, near, resolved
 
 
@@ -50,12 +50,6 @@ def grid(
     if failed:
         typer.echo(f"{len(failed)} failed, the first being {failed[0].label}; --retry runs them again.", err=True)
         raise typer.Exit(1)
-
-
-@app.command()
-def log() -> None:
-    """Rebuild EXPERIMENT_LOG.md from the results. Example: whalelib log"""
-    typer.echo(f"Wrote {near(ledger.write_log(experiment.home()))}.")
 
 
 @app.command()

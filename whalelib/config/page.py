@@ -289,7 +289,9 @@ class Transcriber:
     transcriber_width: int = _knob(128, "numbers that stand for each moment", "channels", ge=8, multiple_of=4)
     transcriber_layers: int = _knob(2, "layers that listen, and as many that tell", "layers", ge=1)
     transcriber_dropout: float = _knob(0.1, "share of what is passed on that is dropped in training", ge=0, lt=1)
-    beams: int = _knob(1, "transcripts that are followed side by side, of which the likeliest is told", "transcripts", ge=1, le=32)
+    beams: int = _knob(
+        1, "transcripts that are followed side by side, of which the likeliest is told", "transcripts", ge=1, le=32
+    )
     transcript_overlap_seconds: float | None = _knob(
         None, "what neighbouring windows share when a recording is transcribed; empty: a quarter of one", "s", gt=0
     )

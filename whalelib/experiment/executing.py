@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from whalelib import __version__
+from whalelib import __version__, provenance
 from whalelib.config import Config, signature
 from whalelib.errors import InputError, needs_extra
 from whalelib.experiment.keeping import jsonable, read_json, write, write_json
@@ -69,7 +69,8 @@ def run_stages(
 def record(run_folder: str | Path, stage: str, config: Config, **values: Any) -> None:
     """Called by a notebook's last cell: keep the stage's figures. Without a run folder (by hand) nothing is kept."""
     if run_folder:
-        about = {"stage": stage, "signature": stage_signature(config, stage), "whalelib": __version__}
+        about: dict[str, Any] = {"stage": stage, "signature": stage_signature(config, stage), "whalelib": __version__}
+        about |= {"code": provenance.behind(stage), "versions": provenance.versions()}
         write_json(Path(run_folder) / f"{stage}.json", {**about, "values": jsonable(values)})
 
 
@@ -91,6 +92,13 @@ def recorded(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> dict[str, A
     """The figures that the notebooks of these stages have left in a run's folder."""
     said = [(read_json(folder / f"{stage}.json") or {}).get("values", {}) for stage in stages]
     return {name: value for values in said for name, value in values.items() if name != "left_out"}
+
+
+def made_by(folder: Path, stages: Sequence[str]) -> dict[str, Any]:
+    """The code and the libraries behind these stages of a run, where all of them have recorded it."""
+    said = [read_json(folder / f"{stage}.json") or {} for stage in stages]
+    code = provenance.together([of_stage.get("code") for of_stage in said])
+    return {"code": code, "versions": said[-1].get("versions", {})} if code else {}
 
 
 def _execute(notebook: Path, target: Path, config: Config, folder: Path, progress: bool) -> None:

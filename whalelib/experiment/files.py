@@ -11,7 +11,9 @@ from whalelib.config import read_yaml
 from whalelib.errors import InputError
 from whalelib.experiment.executing import parse_stages
 
-EXPERIMENT_KEYS = ("title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note")
+EXPERIMENT_KEYS = (
+    "title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note", "local",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Experiment:
     metric: str
     matters: float  # the smallest difference in the metric that anyone would act on
     note: str = ""
+    local: bool = False  # its results stay on the machine they were made on, and out of the common log
 
     @property
     def folder(self) -> Path:
@@ -67,6 +70,7 @@ def load_experiment(path: str | Path) -> Experiment:
         metric=content["metric"],
         matters=float(content.get("matters", 0.0)),
         note=str(content.get("note", "")).strip(),
+        local=bool(content.get("local", False)),
     )
 
 

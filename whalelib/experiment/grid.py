@@ -9,7 +9,7 @@ from typing import Any
 
 from whalelib import __version__
 from whalelib.errors import InputError
-from whalelib.experiment.executing import Around, StageFailed, left_out, recorded, run_stages, unwatched
+from whalelib.experiment.executing import Around, StageFailed, left_out, made_by, recorded, run_stages, unwatched
 from whalelib.experiment.files import Experiment
 from whalelib.experiment.keeping import write, write_json
 from whalelib.experiment.planning import Run, runs
@@ -38,6 +38,7 @@ def run_one(run: Run, around: Around = unwatched) -> dict[str, Any]:
         run_stages(run.config, stages, run.folder, around=around)
         result["left_out"] = left_out(run.folder, stages)
         result["values"] = recorded(run.folder, stages)
+        result |= made_by(run.folder, stages)
         result["status"] = "done"
     except Exception as error:  # one broken run must not end a grid of a hundred
         write(run.folder / "failure.txt", traceback.format_exc())  # the cell's own traceback is in its notebook

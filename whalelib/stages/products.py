@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import clips, doctor, ensembles, experiment, filters, likeness, sources, synth
+from whalelib import clips, doctor, ensembles, experiment, filters, likeness, provenance, sources, synth
 from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 
@@ -416,5 +416,10 @@ def output(config: Config, run_folder: str = "") -> Path:
 
 
 def place(config: Config, product: str, parts: Split) -> Path:
-    """Two folders of recordings with the same knobs are two data sets, so their tables count too."""
-    return experiment.cache(config, product, data=parts.survey.fingerprint())
+    """Two folders of recordings with the same knobs are two data sets, so their tables count too.
+
+    By which code a product was begun is noted here, before it is made or taken.
+    """
+    folder = experiment.cache(config, product, data=parts.survey.fingerprint())
+    provenance.stamp(folder, next(stage for stage, (_, made) in experiment.STAGES.items() if made == product))
+    return folder

@@ -1,0 +1,22 @@
+"""The detections of a visit, reviewed, as files for Raven, Audacity and everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from whalelib import formats
+from whalelib.app.corrections import reviewed
+from whalelib.app.hearing import Visit
+
+
+def written(folder: Path, visit: Visit) -> list[Path]:
+    """The Raven table, the Audacity labels and the CSV file of what stands now.
+
+    Audacity has no place for a doubt, so that a doubtful label ends with a question mark there.
+    """
+    events = reviewed(visit.detections, visit.corrections)
+    doubtful = events["truth"] == "possible"
+    plain = events.assign(label=events["label"] + doubtful.map({True: "?", False: ""}), truth="present")
+    tables = formats.write_detections(folder, events, visit.recording, ("raven", "csv"))
+    labels = formats.write_detections(folder, plain, visit.recording, ("audacity",))
+    return [tables[0], labels[0], tables[1]]
