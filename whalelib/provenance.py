@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "train": (*_DATA, *_TRAINING),
     "inference": (*_DATA, *_TRAINING, "predict"),
     "postprocess": (*_DATA, *_TRAINING, "predict", "post"),
-    "transcripts": (*_DATA, "features", "models", "transcribe"),
+    "transcripts": (*_DATA, *_TRAINING, "transcribe"),
     "transcribe": (*_DATA, *_TRAINING, "predict", "post", "transcribe"),
 }
 # What these rooms import and what changes no result: the knobs, which are recorded themselves, what is said, what only
