@@ -28,7 +28,7 @@ def parameters(notebook):
 
 
 def test_every_stage_has_its_notebook():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 def test_notebooks_are_thin(notebook):

@@ -16,7 +16,7 @@ LEAVES = {
 }  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles", "exporting"}
-ABOVE_THOSE = {"train", "predict", "pseudo"}
+ABOVE_THOSE = {"train", "predict", "pseudo", "transcribe"}
 BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
 
@@ -43,13 +43,18 @@ ROOMS["post"] |= {"metrics"}
 ROOMS["ensembles"] |= {"metrics"}
 ROOMS["exporting"] |= {"models"}
 ROOMS["pseudo"] |= {"train"}
+ROOMS["transcribe"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo", "app"}
 ROOMS["app"] |= {"plots"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
+<<<<<<< HEAD
 MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "exporting", "train", "predict", "augment"}
+=======
+MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment", "transcribe"}
+>>>>>>> song
 MOST_LINES = 450
 
 

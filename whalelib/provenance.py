@@ -27,6 +27,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "train": (*_DATA, *_TRAINING),
     "inference": (*_DATA, *_TRAINING, "predict"),
     "postprocess": (*_DATA, *_TRAINING, "predict", "post"),
+    "transcripts": (*_DATA, *_TRAINING, "transcribe"),
+    "transcribe": (*_DATA, *_TRAINING, "predict", "post", "transcribe"),
 }
 # What these rooms import and what changes no result: the knobs, which are recorded themselves, what is said, what only
 # runs or watches, and the doctor, who is asked and changes nothing.

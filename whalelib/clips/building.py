@@ -87,7 +87,7 @@ def build_store(
     with workplace(folder, plan.key, finished) as part:
         if part is not None:
             try:
-                _build(part, plan, workers or _cores(), progress)
+                _build(part, plan, workers or cores(), progress)
                 publish(part, folder, finished, replace=old is not None)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
@@ -297,7 +297,7 @@ def _build(part: Path, plan: _Plan, workers: int, progress: bool) -> None:
         "clips": dict.fromkeys(FOLDS, 0),
         "problems": [],
         "shards": {fold: [] for fold in FOLDS},
-        "tables": [_write_table(part / name, table) for name, table in zip(TABLES, plan.tables, strict=True)],
+        "tables": [write_table(part / name, table) for name, table in zip(TABLES, plan.tables, strict=True)],
     }
     for (fold, name, _), receipt in zip(work, receipts, strict=True):
         about["problems"] += receipt.pop("problems")
@@ -322,7 +322,8 @@ def _shards_of(plan: _Plan) -> list[tuple[str, str, np.ndarray]]:
 def _write_shard(path: Path, plan: _Plan, rows: np.ndarray, stop: Event, bar: tqdm) -> dict[str, Any]:
     problems: list[str] = []
     each = max(_BLOCK_BYTES // max(plan.length * 2, 1), 1)
-    with shards.Writer(path, plan.length, len(plan.classes), cells_of(plan.clip_seconds)) as writer:
+    columns = shards.schema(plan.length, len(plan.classes), cells_of(plan.clip_seconds))
+    with shards.Writer(path, columns) as writer:
         for first in range(0, len(rows), each):
             if stop.is_set():
                 raise InterruptedError("another shard could not be written")
@@ -350,7 +351,7 @@ def _write_shard(path: Path, plan: _Plan, rows: np.ndarray, stop: Event, bar: tq
     return shards.finish(path, problems)
 
 
-def _write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
+def write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
     """Keep a table beside the clips; of a local path only the name, for the folder is nowhere else."""
     if "path" in table:
         table = table.assign(path=[str(p) if is_uri(p) else Path(p).name for p in table["path"]])
@@ -360,7 +361,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> dict[str, Any]:
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": shards.checksum(path)}
 
 
-def _cores() -> int:
+def cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not everywhere

@@ -1,4 +1,4 @@
-"""One Arrow file of clips: written block by block from arrays, as large as memory, and told by size and checksum."""
+"""One Arrow file of a store: written block by block from arrays, as large as memory, and told by size and checksum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 def schema(length: int, classes: int, cells: int) -> Any:
-    """The columns of a shard."""
+    """The columns of a shard of clips."""
     import pyarrow as pa
 
     return pa.schema(
@@ -34,10 +34,10 @@ def schema(length: int, classes: int, cells: int) -> Any:
 
 
 class Writer:
-    """Writes blocks of clips to a file of this name and `.tmp`."""
+    """Writes blocks of rows to a file of this name and `.tmp`."""
 
-    def __init__(self, path: Path, length: int, classes: int, cells: int) -> None:
-        self.path, self.schema = path, schema(length, classes, cells)
+    def __init__(self, path: Path, schema: Any) -> None:
+        self.path, self.schema = path, schema
 
     def __enter__(self) -> Writer:
         import pyarrow as pa
@@ -46,11 +46,11 @@ class Writer:
         self.stream = pa.ipc.new_stream(self.sink, self.schema)
         return self
 
-    def write(self, **columns: np.ndarray) -> None:
-        """A block: one array a column, their first axis the clips."""
+    def write(self, **columns: Any) -> None:
+        """A block: one array (or list) a column, their first axis the rows."""
         import pyarrow as pa
 
-        if not len(columns["onset"]):
+        if not len(columns[self.schema.names[0]]):
             return
         arrays = []
         for field in self.schema:

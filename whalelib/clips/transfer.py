@@ -1,4 +1,4 @@
-"""A finished clip store copied to and from a bucket, the hub, or any other place that fsspec knows."""
+"""A finished store copied to and from a bucket, the hub, or any other place that fsspec knows."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from tqdm.auto import tqdm
 from whalelib.audio.systems import waits_of, writable
 from whalelib.audio.trouble import diagnosed, insisted, login_of
 from whalelib.clips import shards
-from whalelib.clips.store import ABOUT, Store, files_of, open_store, read_about
+from whalelib.clips.store import ABOUT, files_of, open_store, read_about
 from whalelib.errors import InputError
 
 
-def upload(folder: str | Path, uri: str, *, progress: bool = True) -> list[str]:
+def upload(
+    folder: str | Path, uri: str, *, opened: Callable[..., Any] = open_store, progress: bool = True
+) -> list[str]:
     """Copy a finished store to s3://, gs://, hf:// or any other place that fsspec knows; returns what lies there then.
 
     The store is checked before; store.json goes last, so that a copy that broke off is not taken for a store; sizes are
-    compared after.
+    compared after. `opened` opens a store of another kind than clips.
     """
-    store = open_store(folder, full_check=True)
+    store = opened(folder, full_check=True)
     system, root = _place(uri)
     names = [one["file"] for one in files_of(store.about)]
     there = []
@@ -40,11 +42,19 @@ def upload(folder: str | Path, uri: str, *, progress: bool = True) -> list[str]:
     return there
 
 
-def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Store:
+def fetch(
+    uri: str,
+    folder: str | Path,
+    *,
+    opened: Callable[..., Any] = open_store,
+    about_of: Callable[[Path], dict[str, Any]] = read_about,
+    progress: bool = True,
+) -> Any:
     """Copy a store from where `upload` has put it into a folder here, and open it.
 
     The folder appears when all of it is there and agrees with its checksums. A copy that broke off lies beside it and
-    is gone on with: files that have arrived whole are not fetched again.
+    is gone on with: files that have arrived whole are not fetched again. `opened` and `about_of` belong to the
+    kind of store.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
@@ -55,7 +65,7 @@ def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Store:
         part.mkdir(parents=True, exist_ok=True)
         (part / ABOUT).unlink(missing_ok=True)  # another store may lie there by now
         _tried(uri, system.get_file, f"{root}/{ABOUT}", str(part / ABOUT))
-        wanted = files_of(read_about(part))
+        wanted = files_of(about_of(part))
         for one in tqdm(wanted, "fetching", leave=False, disable=None if progress else True):
             target = part / one["file"]
             if not _is(target, one):
@@ -76,7 +86,7 @@ def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Store:
     if folder.exists():
         folder.rmdir()
     part.rename(folder)
-    return open_store(folder)
+    return opened(folder)
 
 
 def _is(path: Path, about: dict[str, Any]) -> bool:

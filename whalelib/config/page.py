@@ -26,6 +26,7 @@ class Ocean:
     ocean_minutes: float = _knob(1.5, "length of the one recording a site makes each day", "min", gt=0, le=1440)
     ocean_rate: int = _knob(2000, "sample rate of the recordings", "Hz", ge=500, le=48000)
     ocean_density: float = _knob(1.0, "how busy the ocean is; 1 is about eight calls a minute", ge=0, le=5)
+    ocean_song: bool = _knob(False, "do humpbacks sing all day, each unit with its label, and nobody else call?")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -267,6 +268,36 @@ class Pseudo:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Transcripts:
+    """What a transcriber hears at once, and what its words are."""
+
+    transcript_seconds: float = _knob(12.0, "sound that is transcribed at once; at most 30 s times speed", "s", gt=0)
+    transcript_hop_seconds: float | None = _knob(
+        None, "step of the windows to learn from; empty: a quarter of one", "s", gt=0
+    )
+    transcript_bands: int = _knob(80, "mel bands of a model that begins from nothing", "bands", ge=8, le=128)
+    moment_seconds: float = _knob(0.08, "step of its times; published weights have 0.02 s times speed", "s", gt=0)
+    whisper: str = _knob("", "Whisper weights to begin with: a local folder, or a name on the hub; empty: none")
+    speech_path: str = _knob("", "speech instead of calls: a folder of tables with audio and sentence", signed=False)
+    speech_language: str = _knob("", "speech: its language, as in english, for weights that know several")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Transcriber:
+    """How large a transcriber is that begins from nothing, and how it listens."""
+
+    transcriber_width: int = _knob(128, "numbers that stand for each moment", "channels", ge=8, multiple_of=4)
+    transcriber_layers: int = _knob(2, "layers that listen, and as many that tell", "layers", ge=1)
+    transcriber_dropout: float = _knob(0.1, "share of what is passed on that is dropped in training", ge=0, lt=1)
+    beams: int = _knob(
+        1, "transcripts that are followed side by side, of which the likeliest is told", "transcripts", ge=1, le=32
+    )
+    transcript_overlap_seconds: float | None = _knob(
+        None, "what neighbouring windows share when a recording is transcribed; empty: a quarter of one", "s", gt=0
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Scan:
     """How a trained detector runs over long recordings."""
 
@@ -336,10 +367,11 @@ class Matching:
 SECTIONS: dict[str, type] = {
     "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
     "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo,
-    "tracking": Tracking, "scan": Scan, "post": Post, "deciding": Deciding, "matching": Matching,
+    "transcripts": Transcripts, "transcriber": Transcriber, "tracking": Tracking, "scan": Scan, "post": Post,
+    "deciding": Deciding, "matching": Matching,
 }  # fmt: skip
 
-# What each product of the pipeline depends on. A product's signature hashes exactly these sections.
+# What each product of the pipeline depends on: sections, or a single knob of one. Its signature hashes exactly these.
 _SURVEY = ("ocean", "reading")
 _FITTED = (*_SURVEY, "data", "features", "augment", "model", "train", "objective", "sampling", "pseudo")
 PRODUCTS: dict[str, tuple[str, ...]] = {
@@ -347,6 +379,8 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "clips": (*_SURVEY, "data"),
     "features": (*_SURVEY, "data", "features"),
     "detector": _FITTED,
+    "transcripts": (*_SURVEY, "data", "transcripts", "model.speed"),
+    "transcriber": (*_SURVEY, "data", "transcripts", "transcriber", "model", "train"),
     "scores": (*_FITTED, "scan"),
     "detections": (*_FITTED, "scan", "post", "deciding", "matching"),
 }

@@ -29,6 +29,8 @@ from whalelib.config.page import (
     Scan,
     Tracking,
     Train,
+    Transcriber,
+    Transcripts,
 )
 from whalelib.errors import InputError, needs_extra, suggestion
 
@@ -61,6 +63,8 @@ class Config:
     sampling: Sampling
     pseudo: Pseudo
     tracking: Tracking
+    transcripts: Transcripts
+    transcriber: Transcriber
     scan: Scan
     post: Post
     deciding: Deciding

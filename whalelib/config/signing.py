@@ -37,5 +37,7 @@ def decisive(config: Config, product: str) -> dict[str, Any]:
     sections = PRODUCTS[product]
     if "data" in sections and config.hard_share:
         sections = tuple(dict.fromkeys([*sections, *PRODUCTS["scores"]]))
-    values = config.flat(section for section in sections if section != unused)
+    alone = [section.partition(".")[2] for section in sections if "." in section]
+    values = config.flat(section for section in sections if "." not in section and section != unused)
+    values |= {name: getattr(config, name) for name in alone}
     return {name: value for name, value in values.items() if _KNOBS[name].signed}

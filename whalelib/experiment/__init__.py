@@ -17,12 +17,13 @@ from whalelib.experiment.executing import (
 )
 from whalelib.experiment.files import EXPERIMENT_KEYS, Experiment, experiments, load_experiment
 from whalelib.experiment.grid import run_grid, run_one
-from whalelib.experiment.places import FOLDS, STAGES, cache, cache_root, home, notebook_path, recipe
+from whalelib.experiment.places import FOLDS, PATH, STAGES, cache, cache_root, home, notebook_path, recipe
 from whalelib.experiment.planning import Run, runs
 
 __all__ = [
     "EXPERIMENT_KEYS",
     "FOLDS",
+    "PATH",
     "STAGES",
     "Around",
     "Experiment",

@@ -17,7 +17,7 @@ from whalelib import __version__, provenance
 from whalelib.config import Config, signature
 from whalelib.errors import InputError, needs_extra
 from whalelib.experiment.keeping import jsonable, read_json, write, write_json
-from whalelib.experiment.places import STAGES, home, notebook_path
+from whalelib.experiment.places import PATH, STAGES, home, notebook_path
 
 Around = Callable[[str, Mapping[str, Any], Path], contextlib.AbstractContextManager]
 
@@ -27,9 +27,9 @@ class StageFailed(RuntimeError):
 
 
 def parse_stages(words: Sequence[str]) -> list[str]:
-    """The stages named, in their order; "all" is every one."""
+    """The stages named, in their order; "all" is the way from recordings to detections."""
     if "all" in words:
-        return list(STAGES)
+        return list(PATH)
     for word in words:
         if word not in STAGES:
             raise InputError(f"there is no stage {word!r}: it is one of all, {', '.join(STAGES)}.")

@@ -16,7 +16,10 @@ STAGES: dict[str, tuple[str, str]] = {
     "train": ("03_train", "detector"),
     "inference": ("04_inference", "scores"),
     "postprocess": ("05_postprocess", "detections"),
+    "transcripts": ("06_transcripts", "transcripts"),
+    "transcribe": ("07_transcribe", "transcriber"),
 }
+PATH = tuple(STAGES)[:5]  # the way from recordings to detections; transcription is another one
 FOLDS = "folds.csv"  # beside the runs of a cross-validation: the held-out clips of all folds judged together
 
 

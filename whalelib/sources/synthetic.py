@@ -21,6 +21,7 @@ def synthetic(
     ocean_minutes: float = 1.5,
     ocean_rate: int = 2000,
     ocean_density: float = 1.0,
+    ocean_song: bool = False,
 ) -> Survey:
     """The embedded synthetic ocean: five species, two moorings, known truth. Needs nothing; made in seconds."""
     if isinstance(folder, str):
@@ -33,5 +34,6 @@ def synthetic(
         ocean_minutes=ocean_minutes,
         ocean_rate=ocean_rate,
         ocean_density=ocean_density,
+        ocean_song=ocean_song,
     )
     return Survey(recordings, events, exhaustive=True)

@@ -35,11 +35,20 @@ from whalelib.stages.products import (
     survey,
     trained,
 )
+from whalelib.stages.transcribing import (
+    beginning,
+    side_by_side,
+    teach,
+    transcribed,
+    transcripts,
+    word_errors,
+)
 
 __all__ = [
     "Listener",
     "Split",
     "augmenter",
+    "beginning",
     "case",
     "copies",
     "data_folder",
@@ -61,8 +70,13 @@ __all__ = [
     "rule",
     "scan",
     "scores_together",
+    "side_by_side",
     "split",
     "store",
     "survey",
+    "teach",
     "trained",
+    "transcribed",
+    "transcripts",
+    "word_errors",
 ]

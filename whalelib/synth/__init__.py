@@ -5,7 +5,7 @@ mooring and a humming recorder. Sounds are made in micropascal, so that levels c
 "dB" is dB re 1 uPa, and a spectrum's level is dB re 1 uPa^2/Hz.
 
 One file a step, each knowing only those named before it: `waves`, `calls` and `noise`, `propagation`,
-`recording`, `folder`.
+`recording`, `song`, `folder`.
 """
 
 from whalelib.synth.calls import (
@@ -23,6 +23,7 @@ from whalelib.synth.folder import GENERATOR, ocean
 from whalelib.synth.noise import airgun, ambient_noise, knock, rain, recorder_hum, ship
 from whalelib.synth.propagation import GAP_SECONDS
 from whalelib.synth.recording import BURIED_BELOW_DB, POSSIBLE_BELOW_DB
+from whalelib.synth.song import UNITS, repertoire
 from whalelib.synth.waves import energy_box, in_band_rms
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "GENERATOR",
     "POSSIBLE_BELOW_DB",
     "SPECIES",
+    "UNITS",
     "Species",
     "Unit",
     "airgun",
@@ -45,6 +47,7 @@ __all__ = [
     "pulse_train",
     "rain",
     "recorder_hum",
+    "repertoire",
     "ship",
     "unit_type",
     "upcall",

@@ -16,6 +16,7 @@ from whalelib import tables
 from whalelib.errors import InputError
 from whalelib.synth.calls import SPECIES
 from whalelib.synth.recording import day_of, make_recording, rng_for, site_of
+from whalelib.synth.song import UNITS, make_song
 from whalelib.synth.waves import Wave, db
 
 FULL_SCALE_DB = 150.0
@@ -32,13 +33,15 @@ def ocean(
     ocean_minutes: float = 1.5,
     ocean_rate: int = 2000,
     ocean_density: float = 1.0,
+    ocean_song: bool = False,
     progress: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The recordings and events of a synthetic ocean, made in `folder` if it is not there yet.
 
     The folder gets `audio/*.wav`, one recording a site and day; `raven/*.selections.txt` and `noaa_log.csv`, the calls
     as annotators would hand them in; and `truth.csv`, which adds each call's level over the noise and its range. It
-    appears only when it is whole. Events carry the extra columns `snr_db` and `range_km`.
+    appears only when it is whole. Events carry the extra columns `snr_db` and `range_km`. With `ocean_song` humpbacks
+    sing all day and nobody else calls: the labels are those of their units.
     """
     folder = Path(folder)
     args = {
@@ -50,6 +53,8 @@ def ocean(
         "ocean_density": float(ocean_density),
         "generator": GENERATOR,
     }
+    if ocean_song:  # an ocean made before there was song is the same ocean
+        args["ocean_song"] = True
     if 2 * ocean_minutes * 60 * ocean_rate > MOST_WAV_BYTES:
         raise InputError(
             f"{ocean_minutes:g} min at {ocean_rate} Hz do not fit into a WAV file: lower ocean_minutes or ocean_rate."
@@ -106,7 +111,10 @@ def _write(folder: Path, args: dict, progress: bool) -> None:
     recordings, truth = _recordings(folder, args), []
     for k, row in enumerate(recordings.itertuples()):
         day, site = divmod(k, args["ocean_sites"])
-        sound, rows = make_recording(seed, day, site, row.seconds, rate, args["ocean_density"])
+        if args.get("ocean_song"):
+            sound, rows = make_song(seed, day, site, row.seconds, rate)
+        else:
+            sound, rows = make_recording(seed, day, site, row.seconds, rate, args["ocean_density"])
         _write_wav(Path(row.path), sound, rate, rng_for(seed, 4, day, site).normal(0, 2))
         truth += [{"recording": row.recording, "channel": 1, **event} for event in rows]
         if progress:
@@ -135,7 +143,7 @@ def _events(folder: Path) -> pd.DataFrame:
     """The events of a written ocean, with their level over the noise and their range."""
     types = {**tables.EVENTS, "snr_db": "float64", "range_km": "float64"}
     truth = pd.read_csv(folder / "truth.csv", dtype=types)
-    return tables.check_events(truth, classes=list(SPECIES), where=str(folder / "truth.csv"))
+    return tables.check_events(truth, classes=[*SPECIES, *UNITS], where=str(folder / "truth.csv"))
 
 
 def _publish(draft: Path, folder: Path, args: dict) -> None:

@@ -66,7 +66,7 @@ def site_of(seed: int, site: int) -> Site:
     return Site(name, rng.uniform(-3, 3), rng.uniform(2, 8), mains_hz, rng.uniform(70, 90), rng.uniform(0.5, 3))
 
 
-def _noise(rng: np.random.Generator, rate: int, seconds: float, day: Day, site: Site) -> Wave:
+def heard_noise(rng: np.random.Generator, rate: int, seconds: float, day: Day, site: Site) -> Wave:
     """All that a recording hears besides whales."""
     level_db = 72 + day.level_db + site.level_db + rng.normal(0, 1)
     sound = ambient_noise(rng, rate, seconds, level_db, day.slope_db, site.hump_db, rng.uniform(2, 14))
@@ -91,7 +91,7 @@ def make_recording(
 ) -> tuple[Wave, list[dict]]:
     """One recording's sound, in uPa, and the rows of its calls."""
     day, site = day_of(seed, day_number, seconds), site_of(seed, site_number)
-    sound = _noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
+    sound = heard_noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
     # Noise draws from its own numbers, so an ocean without whales sounds the same but for them.
     calls = calls_around(rng_for(seed, 3, day_number, site_number), rate, seconds, day.mix, density)
     snr_db = [snr_of(call, sound, rate) for call in calls]
