@@ -6,10 +6,12 @@ the scheduler gives what it did to another.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
 
 from whalelib.errors import InputError, needs_extra
@@ -48,13 +50,12 @@ class Dask(Pool):
         from distributed import wait
 
         self._alive()
-        try:
-            return list(wait(flying, timeout=1, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            if not self.client.nthreads() and not self.warned:
-                self.warned = True
-                print("  no worker is there; waiting for one (`dask worker ADDRESS`).", flush=True)
-            return []
+        with contextlib.suppress(TimeoutError, CancelledError), self.client.as_current():
+            wait(flying, timeout=1, return_when="FIRST_COMPLETED")
+        if not self.client.nthreads() and not self.warned:
+            self.warned = True
+            print("  no worker is there; waiting for one (`dask worker ADDRESS`).", flush=True)
+        return [future for future in flying if future.done()]
 
     def outcome(self, future: Any) -> dict[str, Any]:
         """A worker that died under a run again and again, or cannot load whalelib, is a way to die, too."""
