@@ -5,6 +5,7 @@ What was drawn is kept beside the runs, so that an interrupted search goes on wi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from whalelib.errors import InputError, needs_extra
-from whalelib.experiment.keeping import read_json, write_json
+from whalelib.experiment.keeping import read_json, write
 
 _FILE = "search.json"
 _DIGITS = 4  # significant ones of a number drawn, so that folders are called by what they are
@@ -157,4 +158,5 @@ def drawn(folder: Path) -> list[dict[str, Any]]:
 
 
 def keep(folder: Path, trials: Sequence[Mapping[str, Any]]) -> None:
-    write_json(folder / _FILE, {"trials": list(trials)})
+    """In the order of the knobs, too, for folders are called by them."""
+    write(folder / _FILE, json.dumps({"trials": list(trials)}, indent=2) + "\n")
