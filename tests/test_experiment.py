@@ -10,61 +10,17 @@ import time
 import nbformat
 import pytest
 import yaml
+from toys import PLAN, begun, lay, written
 
 from whalelib import experiment
 from whalelib.config import resolve
 from whalelib.errors import InputError
 
-PLAN = {
-    "title": "A toy",
-    "question": "Does it run?",
-    "expectation": "Yes.",
-    "base": {"epochs": 1},
-    "grid": {"padding": ["wrap", "zeros"]},
-    "seeds": [0, 1],
-    "stages": ["train"],
-    "metric": "score",
-}
-# A notebook in place of the real one: it tells its knobs, takes a moment, and fails or not as it is told.
-CELLS = """
-from pathlib import Path
-import os, time
-from whalelib import config, experiment
-knobs = config.from_notebook(globals())
-with open(os.environ["TOY_DIARY"], "a") as diary:
-    diary.write(f"{knobs.padding} {knobs.seed}\\n")
-time.sleep(float(os.environ.get("TOY_SECONDS", 0)))
-if f"{knobs.padding} {knobs.seed}" == os.environ.get("TOY_FAILS"):
-    raise RuntimeError("the toy broke")
-experiment.record(run_folder, "train", knobs, score=knobs.seed + 0.5)
-"""
-
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    """A home with one experiment, whose training notebook is the toy."""
-    home = tmp_path / "home"
-    (home / "experiments").mkdir(parents=True)
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    parameters = nbformat.v4.new_code_cell('run_folder = ""', metadata={"tags": ["parameters"]})
-    notebook.cells = [parameters, nbformat.v4.new_code_cell(CELLS)]
-    (home / "notebooks").mkdir()
-    nbformat.write(notebook, home / "notebooks" / "03_train.ipynb")
-    monkeypatch.setenv("WHALELIB_HOME", str(home))
-    monkeypatch.setenv("TOY_DIARY", str(tmp_path / "diary.txt"))
-    return written(home / "experiments" / "toy.yaml", PLAN)
-
-
-def written(path, plan):
-    path.write_text(yaml.safe_dump(plan))
-    return path
-
-
-def diary(toy):
-    path = toy.parents[2] / "diary.txt"
-    return path.read_text().splitlines() if path.exists() else []
+    """A home with one experiment, whose training notebook is a toy."""
+    return lay(tmp_path, monkeypatch)
 
 
 def test_a_grid_is_every_case_with_every_seed(toy):
@@ -85,7 +41,7 @@ def test_a_second_grid_runs_nothing(toy):
     asked = experiment.load_experiment(toy)
     experiment.run_grid(asked)
     experiment.run_grid(asked)
-    assert sorted(diary(toy)) == ["wrap 0", "wrap 1", "zeros 0", "zeros 1"]
+    assert sorted(begun(toy)) == ["wrap 0", "wrap 1", "zeros 0", "zeros 1"]
 
 
 def test_a_changed_knob_makes_the_results_stale_and_runs_again(toy):
@@ -93,7 +49,7 @@ def test_a_changed_knob_makes_the_results_stale_and_runs_again(toy):
     changed = experiment.load_experiment(written(toy, {**PLAN, "base": {"epochs": 2}}))
     assert not any(run.fresh for run in experiment.runs(changed))
     experiment.run_grid(changed)
-    assert len(diary(toy)) == 8
+    assert len(begun(toy)) == 8
 
 
 def test_a_failed_run_is_kept_and_the_others_go_on(toy, monkeypatch):
@@ -113,7 +69,7 @@ def test_a_failed_run_is_tried_again_only_on_request(toy, monkeypatch):
     assert experiment.run_grid(asked)[1].result["status"] == "failed"
     assert experiment.run_grid(asked, retry=True)[1].result["status"] == "done"
     assert not (experiment.runs(asked)[1].folder / "failure.txt").exists()
-    assert len(diary(toy)) == 5
+    assert len(begun(toy)) == 5
 
 
 def test_a_killed_grid_goes_on_and_loses_no_finished_run(toy):
@@ -122,7 +78,7 @@ def test_a_killed_grid_goes_on_and_loses_no_finished_run(toy):
         [sys.executable, "-c", script], env={**os.environ, "TOY_SECONDS": "3"}, start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while len(diary(toy)) < 2 and time.monotonic() < deadline:  # the second run has begun
+    while len(begun(toy)) < 2 and time.monotonic() < deadline:  # the second run has begun
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -133,7 +89,7 @@ def test_a_killed_grid_goes_on_and_loses_no_finished_run(toy):
     runs = experiment.run_grid(experiment.load_experiment(toy))
     assert [run.result["status"] for run in runs] == ["done"] * 4
     assert runs[0].result == before
-    assert sorted(diary(toy)) == ["wrap 0", "wrap 1", "wrap 1", "zeros 0", "zeros 1"]
+    assert sorted(begun(toy)) == ["wrap 0", "wrap 1", "wrap 1", "zeros 0", "zeros 1"]
 
 
 def test_executed_notebooks_do_not_carry_the_machines_paths(toy, tmp_path):
@@ -165,16 +121,16 @@ def test_every_runs_knobs_are_checked_before_the_first_starts(toy):
     plan = {**PLAN, "grid": {"padding": ["wrap", "wrop"]}}
     with pytest.raises(InputError, match="did you mean 'wrap'"):
         experiment.run_grid(experiment.load_experiment(written(toy, plan)))
-    assert diary(toy) == []
+    assert begun(toy) == []
 
 
 def test_a_stage_is_skipped_until_something_it_depends_on_changes(toy, tmp_path):
     folder = tmp_path / "run"
     for values, runs in (({}, 1), ({}, 1), ({"min_seconds": 0.5}, 1), ({"epochs": 2}, 2)):
         experiment.run_stages(resolve(values), ["train"], folder)
-        assert len(diary(toy)) == runs, values
+        assert len(begun(toy)) == runs, values
     experiment.run_stages(resolve({"epochs": 2}), ["train"], folder, again=True)
-    assert len(diary(toy)) == 3
+    assert len(begun(toy)) == 3
 
 
 def test_other_data_in_another_folder_is_not_taken_for_done(tmp_path):

@@ -50,11 +50,9 @@ ROOMS["app"] |= {"plots"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 
-<<<<<<< HEAD
-MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "exporting", "train", "predict", "augment"}
-=======
-MAY_LOAD_TORCH = {"features", "losses", "samplers", "models", "train", "predict", "augment", "transcribe"}
->>>>>>> song
+MAY_LOAD_TORCH = {
+    "features", "losses", "samplers", "models", "exporting", "train", "predict", "augment", "transcribe",
+}  # fmt: skip
 MOST_LINES = 450
 
 

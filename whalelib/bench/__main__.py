@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import augmenting, pictures, scan_speed, scanning, storing, training
+from whalelib.bench import augmenting, grids, pictures, scan_speed, scanning, storing, training
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "augment": augmenting.augment_cost,
     "features": pictures.front_end_speed,
+    "grid": grids.grid_overhead,
     "scan": scan_speed.scan_speed,
     "scan_memory": scanning.scan_memory,
     "store": storing.store_speed,
@@ -22,6 +23,8 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
 }
 # Parts of benchmarks that run in a process of their own and print their figures for it.
 PROCESSES: dict[str, Callable[[Path], tuple[float, ...]]] = {
+    "_grid_even": grids.even,
+    "_grid_odd": grids.odd,
     "_scan": scanning.scan_cost,
     "_store": storing.store_cost,
     "_read": storing.reading_speed,

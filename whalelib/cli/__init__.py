@@ -8,11 +8,21 @@ import traceback
 import typer
 
 from whalelib import experiment
-from whalelib.cli import data, exporting, listing, log, page, running, scanning, training  # each adds its commands
+from whalelib.cli import (  # each adds its commands
+    data,
+    exporting,
+    grids,
+    listing,
+    log,
+    page,
+    running,
+    scanning,
+    training,
+)
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 
-__all__ = ["app", "data", "exporting", "listing", "log", "main", "page", "running", "scanning", "training"]
+__all__ = ["app", "data", "exporting", "grids", "listing", "log", "main", "page", "running", "scanning", "training"]
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,26 +30,6 @@ def run(
 
 
 @app.command()
-def grid(
-    file: Annotated[Path, typer.Argument(help="an experiment file")],
-    retry: Annotated[bool, typer.Option("--retry", help="also run again what failed")] = False,
-) -> None:
-    """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml"""
-    asked = experiment.load_experiment(file)
-    done = experiment.run_grid(asked, retry, functools.partial(tracking.notebook, grid=asked.name))
-    failed = [r for r in done if r.result and r.result["status"] == "failed"]
-    if "validation_fold" in asked.grid:
-        from whalelib import crossing
-
-        crossing.judge_folds(asked)
-    typer.echo(f"{len(done) - len(failed)} of {len(done)} runs are done; they are in {near(asked.folder)}.")
-    for sentence in dict.fromkeys(s for r in done for s in (r.result or {}).get("left_out", [])):
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
-    if failed:
-        typer.echo(f"{len(failed)} failed, the first being {failed[0].label}; --retry runs them again.", err=True)
-        raise typer.Exit(1)
-
-
 @app.command()
 def demo() -> None:
     """The whole path on the synthetic ocean: five notebooks, figures, tables, a log entry. Example: whalelib demo"""

@@ -16,22 +16,31 @@ from whalelib.experiment.executing import (
     unwatched,
 )
 from whalelib.experiment.files import EXPERIMENT_KEYS, Experiment, experiments, load_experiment
-from whalelib.experiment.grid import run_grid, run_one
+from whalelib.experiment.grid import Here, run_grid, run_one
 from whalelib.experiment.places import FOLDS, PATH, STAGES, cache, cache_root, home, notebook_path, recipe
-from whalelib.experiment.planning import Run, runs
+from whalelib.experiment.planning import Run, check, runs
+from whalelib.experiment.sharing import alone, holder
+from whalelib.experiment.watching import STATES, Row, duration, seconds_left, status
 
 __all__ = [
     "EXPERIMENT_KEYS",
     "FOLDS",
     "PATH",
     "STAGES",
+    "STATES",
     "Around",
     "Experiment",
+    "Here",
+    "Row",
     "Run",
     "StageFailed",
+    "alone",
     "cache",
     "cache_root",
+    "check",
+    "duration",
     "experiments",
+    "holder",
     "home",
     "left_out",
     "load_experiment",
@@ -44,6 +53,8 @@ __all__ = [
     "run_one",
     "run_stages",
     "runs",
+    "seconds_left",
     "stage_signature",
+    "status",
     "unwatched",
 ]

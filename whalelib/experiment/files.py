@@ -9,16 +9,19 @@ from typing import Any
 
 from whalelib.config import read_yaml
 from whalelib.errors import InputError
+from whalelib.experiment import search
+from whalelib.experiment.cases import Case, written_out
 from whalelib.experiment.executing import parse_stages
 
 EXPERIMENT_KEYS = (
-    "title", "question", "expectation", "base", "grid", "seeds", "stages", "metric", "matters", "note", "local",
+    "title", "question", "expectation", "base", "cases", "grid", "search", "seeds", "stages", "metric", "matters",
+    "note", "local",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment file: a question, what was expected, a grid of knobs, seeds and the metric that answers it."""
+    """An experiment file: a question, what was expected, the cases to compare, seeds and the metric that answers it."""
 
     name: str
     path: Path
@@ -26,13 +29,15 @@ class Experiment:
     question: str
     expectation: str
     base: dict[str, Any]
-    grid: dict[str, list[Any]]
+    grid: dict[str, Any]  # as it is written; the cases are what it amounts to
+    cases: list[Case]  # of a search none: its trials are drawn one after the other
     seeds: list[int]
     stages: list[str]
     metric: str
     matters: float  # the smallest difference in the metric that anyone would act on
     note: str = ""
     local: bool = False  # its results stay on the machine they were made on, and out of the common log
+    search: search.Search | None = None
 
     @property
     def folder(self) -> Path:
@@ -49,28 +54,35 @@ def load_experiment(path: str | Path) -> Experiment:
     for key in ("title", "question", "expectation", "metric"):
         if not isinstance(content.get(key), str):
             raise InputError(f"{path} lacks {key!r}: an experiment says what it asks before it runs.")
-    grid = content.get("grid") or {}
-    if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
-        raise InputError(f"{path}: grid must give each knob a list of values, as in `padding: [wrap, zeros]`.")
+    where, base, grid = str(path), _base(path, content.get("base")), content.get("grid") or {}
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(type(s) is int for s in seeds) or len({*seeds}) < len(seeds):
         raise InputError(f"{path}: seeds must be a list of different whole numbers, as in [0, 1, 2].")
-    if "seed" in grid:
+    searched = search.parse(where, content["search"]) if content.get("search") else None
+    if searched and (grid or content.get("cases")):
+        raise InputError(f"{path}: a search draws its cases itself: leave out grid and cases, or the search.")
+    cases = [] if searched else written_out(where, content.get("cases"), grid, base)
+    if any("seed" in knobs for knobs in (searched.ranges if searched else {}, *(case.knobs for case in cases))):
         raise InputError(f"{path}: seed is not part of the grid; give the list `seeds`.")
+    matters = content.get("matters", 0.0)
+    if type(matters) not in (int, float) or matters < 0:
+        raise InputError(f"{path}: matters must be a number, the smallest difference that anyone would act on.")
     return Experiment(
         name=path.stem,
         path=path,
         title=content["title"],
         question=content["question"].strip(),
         expectation=content["expectation"].strip(),
-        base=_base(path, content.get("base")),
+        base=base,
         grid=grid,
+        cases=cases,
         seeds=seeds,
         stages=parse_stages(content.get("stages", ["all"])),
         metric=content["metric"],
-        matters=float(content.get("matters", 0.0)),
+        matters=float(matters),
         note=str(content.get("note", "")).strip(),
         local=bool(content.get("local", False)),
+        search=searched,
     )
 
 

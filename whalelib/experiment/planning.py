@@ -1,16 +1,23 @@
-"""The runs of an experiment: each one folder, named by what differs."""
+"""The runs of an experiment: each one folder, named by what differs, all of them checked before the first starts."""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from whalelib.config import Config, read_yaml, resolve, signature, unchanged
+from whalelib.errors import InputError
+from whalelib.experiment import search
+from whalelib.experiment.cases import Case, plain
 from whalelib.experiment.files import Experiment
 from whalelib.experiment.keeping import read_json
-from whalelib.experiment.places import STAGES
+from whalelib.experiment.places import STAGES, home
+
+_LONGEST = 150  # characters of a folder's name
+_PLACES = ("data_path", "background_path")  # knobs that name a folder which must be there
 
 
 @dataclass(frozen=True)
@@ -18,13 +25,20 @@ class Run:
     """One run of an experiment: its knobs in full, and its result where there is one."""
 
     experiment: Experiment
-    case: dict[str, Any]  # the knobs of the grid, without the seed
+    case: dict[str, Any]  # the knobs of the case, without the seed
     seed: int
     config: Config
+    name: str = ""  # of the case, where it has one
+    shown: dict[str, Any] | None = None  # the knobs by which the case is told from others; None: all of them
 
     @property
     def label(self) -> str:
-        return ",".join(f"{k}={_plain(v)}" for k, v in {**self.case, "seed": self.seed}.items())
+        knobs = plain({**(self.case if self.shown is None else self.shown), "seed": self.seed})
+        label = (f"{self.name},{knobs}" if self.name else knobs).replace("/", "_")
+        if len(label) <= _LONGEST:
+            return label
+        digest = hashlib.sha256(label.encode()).hexdigest()[:8]
+        return f"{label[: _LONGEST - 30]}~{digest},seed={self.seed}"
 
     @property
     def folder(self) -> Path:
@@ -38,6 +52,11 @@ class Run:
     def signature(self) -> str:
         return signature(self.config, STAGES[self.experiment.stages[-1]][1])
 
+    def settled(self, retry: bool = False) -> bool:
+        """Is there nothing left to do? A failure stays one until it is to be tried again."""
+        result = self.result
+        return bool(result and self.fresh and not (retry and result["status"] == "failed"))
+
     @property
     def fresh(self) -> bool:
         """Was the result made with the knobs that the experiment file and the defaults give now?"""
@@ -47,14 +66,66 @@ class Run:
 
 
 def runs(experiment: Experiment) -> list[Run]:
-    """Every run of the experiment, its knobs checked. Seeds of a case stand together."""
-    cases = [dict(zip(experiment.grid, v, strict=True)) for v in itertools.product(*experiment.grid.values())]
-    where = str(experiment.path)
-    return [
-        Run(experiment, case, seed, resolve({**experiment.base, **case, "seed": seed}, where))
-        for case, seed in itertools.product(cases, experiment.seeds)
-    ]
+    """Every run of the experiment, its knobs checked; of a search, those drawn. A case's seeds stand together.
+
+    Whatever is wrong is said at once, and not run by run.
+    """
+    cases = [Case(knobs) for knobs in search.drawn(experiment.folder)] if experiment.search else experiment.cases
+    found: list[Run] = []
+    wrong: dict[str, str] = {}
+    for case in cases:
+        for seed in experiment.seeds:
+            try:
+                found.append(run_of(experiment, case, seed))
+            except InputError as error:
+                wrong.setdefault(str(error), case.name or plain(case.knobs))
+    _refuse(experiment, wrong)
+    return found
 
 
-def _plain(value: Any) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+def run_of(experiment: Experiment, case: Case, seed: int) -> Run:
+    """One run, its knobs checked."""
+    config = resolve({**experiment.base, **case.knobs, "seed": seed}, str(experiment.path))
+    return Run(experiment, case.knobs, seed, config, case.name, case.shown)
+
+
+def check(experiment: Experiment) -> list[Run]:
+    """The runs, if nothing is known to stand in their way: knobs, the ends of a search's ranges, data that is there."""
+    planned, wrong = runs(experiment), dict[str, str]()
+    for knob, span in experiment.search.ranges.items() if experiment.search else ():
+        for value in span.ends():
+            try:
+                planned.append(run_of(experiment, Case({knob: value}), experiment.seeds[0]))
+            except InputError as error:
+                wrong.setdefault(str(error), plain({knob: value}))
+    for run in planned:
+        config = run.config
+        if config.source != "synthetic" and not (config.data_path or config.store_path):
+            needed = f"the source {config.source} needs data_path: the folder that holds the recordings."
+            wrong.setdefault(f"{experiment.path}: {needed}", run.label)
+        for knob in _PLACES:
+            if sentence := _missing(knob, getattr(config, knob)):
+                wrong.setdefault(f"{experiment.path}: {sentence}", run.label)
+    _refuse(experiment, wrong)
+    return runs(experiment) if experiment.search else planned
+
+
+def _missing(knob: str, given: str) -> str:
+    """Why the folder that a knob names cannot be used; of what lies elsewhere nothing is known here."""
+    place = os.path.expanduser(os.path.expandvars(given))
+    if "$" in place:
+        return f"{knob} {given} names a variable that is not set: set it to the folder of your data."
+    if not place or "://" in place or (home() / place).exists():  # notebooks run in the home
+        return ""
+    return f"{knob} {given} is not there: check the folder."
+
+
+def _refuse(experiment: Experiment, wrong: dict[str, str]) -> None:
+    """One sentence as it is; several under a heading, each with the first case that it is about."""
+    if not wrong:
+        return
+    if len(wrong) == 1:
+        raise InputError(next(iter(wrong)))
+    said = [sentence.removeprefix(f"{experiment.path}: ") for sentence in wrong]
+    lines = [f"  {case or 'as given'}: {sentence}" for case, sentence in zip(wrong.values(), said, strict=True)]
+    raise InputError("\n".join([f"{experiment.path} asks for what cannot be; nothing was started:", *lines]))

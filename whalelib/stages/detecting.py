@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import ensembles
+from whalelib import ensembles, experiment
 from whalelib.config import Config, section_of
 from whalelib.stages.products import Split, data_folder, heard, place, scan
 
@@ -24,7 +24,8 @@ def scores_together(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
     for other in config.ensemble:
         detector = train.load(data_folder(other)).detector
         folder = place(config, "scores", parts) / "ensemble" / predict.signature(detector)
-        predict.scan(detector, recordings, folder, **section_of(config, "scan", without=("test_crops",)))
+        with experiment.alone(folder):
+            predict.scan(detector, recordings, folder, **section_of(config, "scan", without=("test_crops",)))
         tables.append(predict.read_scores(folder, list(recordings["recording"])))
     if len(tables) == 1:
         return own

@@ -5,6 +5,7 @@ Products lie in the cache under their signature.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -79,7 +80,8 @@ def survey(config: Config) -> Survey:
         raise InputError(f"the source {config.source!r} needs data_path: the folder that holds the recordings.")
     # What is left empty is the source's own to choose: an NOAA log has its label in another column than a Raven table.
     given = {name: value for name, value in config.flat(["ocean", "reading", "data"]).items() if value not in ("", [])}
-    return sources.load(config.source, folder, **given)
+    with experiment.alone(Path(folder)) if config.source == "synthetic" else contextlib.nullcontext():
+        return sources.load(config.source, folder, **given)
 
 
 def data_folder(data_path: str) -> str:
@@ -120,12 +122,14 @@ def case(config: Config, found: Survey) -> Case:
 def copies(config: Config, found: Survey) -> likeness.Copies:
     """Recordings of different groups that hold the same sound; looked for once."""
     channels = likeness.usual_channels(found.recordings, found.events).to_numpy()
-    return likeness.near_equal(
-        found.recordings.assign(listen_channel=channels),
-        sample_rate=config.sample_rate,
-        copy_seconds=config.copy_seconds,
-        folder=experiment.cache_root() / "copies",
-    )
+    folder = experiment.cache_root() / "copies"
+    with experiment.alone(folder):
+        return likeness.near_equal(
+            found.recordings.assign(listen_channel=channels),
+            sample_rate=config.sample_rate,
+            copy_seconds=config.copy_seconds,
+            folder=folder,
+        )
 
 
 def _as_recorded(config: Config) -> dict[str, Any]:
@@ -290,21 +294,23 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             print(trainable_share(detector))
         return detector
 
-    folder = place(config, "detector", parts)
-    with train.processes().main_process_first():
+    folder, ranks = place(config, "detector", parts), train.processes()
+    with ranks.main_process_first():
         cut = store(config, parts)
     also = {"augmenter": augmenter(config, parts, cut), **also}
-    return pseudo.fit_in_rounds(
-        fresh,
-        cut,
-        folder,
-        objective=section_of(config, "objective"),
-        sampling=section_of(config, "sampling"),
-        **section_of(config, "pseudo"),
-        **section_of(config, "train"),
-        **section_of(config, "tracking"),
-        **also,
-    )
+    # Processes that train one detector together must not wait for each other here.
+    with experiment.alone(folder) if ranks.num_processes == 1 else contextlib.nullcontext():
+        return pseudo.fit_in_rounds(
+            fresh,
+            cut,
+            folder,
+            objective=section_of(config, "objective"),
+            sampling=section_of(config, "sampling"),
+            **section_of(config, "pseudo"),
+            **section_of(config, "train"),
+            **section_of(config, "tracking"),
+            **also,
+        )
 
 
 def augmenter(config: Config, parts: Split, cut: Store) -> Augmenter | None:
@@ -390,7 +396,9 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
     recordings = heard(parts, *folds)
     folder = place(config, "scores", parts)
     how = section_of(config, "scan", without=("test_crops",))
-    receipt = predict.scan(trained(config, parts).detector, recordings, folder, **how)
+    detector = trained(config, parts).detector
+    with experiment.alone(folder):
+        receipt = predict.scan(detector, recordings, folder, **how)
     return predict.read_scores(folder, list(recordings["recording"])), receipt
 
 
