@@ -12,12 +12,12 @@ from whalelib.stages.detecting import (
     rule,
     scores_together,
 )
+from whalelib.stages.folders import MINIATURE, data_folder
 from whalelib.stages.products import (
     Split,
     augmenter,
     case,
     copies,
-    data_folder,
     examine,
     facts,
     fit,
@@ -27,15 +27,16 @@ from whalelib.stages.products import (
     held_out,
     output,
     place,
-    recording_scores,
     scan,
     split,
     store,
     survey,
     trained,
 )
+from whalelib.stages.recordings import pace, recording_report, recording_scores
 
 __all__ = [
+    "MINIATURE",
     "Split",
     "augmenter",
     "case",
@@ -53,7 +54,9 @@ __all__ = [
     "front_ends",
     "held_out",
     "output",
+    "pace",
     "place",
+    "recording_report",
     "recording_scores",
     "rule",
     "scan",
