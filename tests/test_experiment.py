@@ -36,7 +36,7 @@ with open(os.environ["TOY_DIARY"], "a") as diary:
 time.sleep(float(os.environ.get("TOY_SECONDS", 0)))
 if f"{knobs.padding} {knobs.seed}" == os.environ.get("TOY_FAILS"):
     raise RuntimeError("the toy broke")
-experiment.record(run_folder, "train", knobs, score=knobs.seed + 0.5)
+experiment.record(run_folder, "train", knobs, score=knobs.seed + 0.5, left_out=[f"{experiment.home()}/a.wav"])
 """
 
 
@@ -70,6 +70,12 @@ def diary(toy):
 def test_a_grid_is_every_case_with_every_seed(toy):
     labels = [run.label for run in experiment.runs(experiment.load_experiment(toy))]
     assert labels == ["padding=wrap,seed=0", "padding=wrap,seed=1", "padding=zeros,seed=0", "padding=zeros,seed=1"]
+
+
+def test_a_base_may_be_a_file_and_knobs_over_it(toy):
+    written(toy.parent / "small.yaml", {"epochs": 3, "width": 16})
+    base = experiment.load_experiment(written(toy, {**PLAN, "base": ["small.yaml", {"epochs": 2}]})).base
+    assert base == {"epochs": 2, "width": 16}
 
 
 def test_a_grid_leaves_notebook_knobs_and_result_of_every_run(toy):

@@ -220,6 +220,9 @@ class Tracking:
     mlflow_server: str = _knob("", "address of an mlflow server, as http://127.0.0.1:5000; empty: none", signed=False)
     mlflow_experiment: str = _knob("whalelib", "the mlflow experiment that runs are logged to", signed=False)
     tensorboard: bool = _knob(False, "are curves written for tensorboard, beside the detector?", signed=False)
+    profile_batches: int = _knob(
+        10, "by how many it is measured where a training's time goes; 0: it is not", "batches", signed=False, ge=0
+    )
 
 
 @dataclass(frozen=True, config=_STRICT)

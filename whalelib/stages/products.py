@@ -288,7 +288,7 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
         sampling=section_of(config, "sampling"),
         **section_of(config, "pseudo"),
         **section_of(config, "train"),
-        **section_of(config, "tracking"),
+        **section_of(config, "tracking", without=("profile_batches",)),
         **also,
     )
 
