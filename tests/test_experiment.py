@@ -102,6 +102,14 @@ def test_a_changed_knob_makes_the_results_stale_and_runs_again(toy):
     assert len(diary(toy)) == 8
 
 
+def test_another_path_of_the_data_runs_again(toy):
+    made = {**PLAN, "base": {"source": "birdclef", "data_path": "miniature://birdclef"}}
+    experiment.run_grid(experiment.load_experiment(written(toy, made)))
+    real = {**PLAN, "base": {"source": "birdclef", "data_path": "/data/birdclef-2024"}}
+    assert not any(run.fresh for run in experiment.runs(experiment.load_experiment(written(toy, real))))
+    assert all(run.fresh for run in experiment.runs(experiment.load_experiment(written(toy, made))))
+
+
 def test_a_failed_run_is_kept_and_the_others_go_on(toy, monkeypatch):
     monkeypatch.setenv("TOY_FAILS", "wrap 1")
     runs = experiment.run_grid(experiment.load_experiment(toy))
