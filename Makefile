@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint types notebooks grid log bench lab clean
+.PHONY: help setup setup-dev demo test lint types notebooks grid questions recipes log bench lab clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -45,6 +45,17 @@ notebooks: setup ## execute all five notebooks with the knobs of CONFIG
 
 grid: setup ## run the experiment FILE, by default the padding one
 	$(BIN)/whalelib grid $(or $(FILE),experiments/padding.yaml)
+
+# Each in its turn, as often as you like: what is done is skipped. Needs real recordings in WHALELIB_DATA.
+QUESTIONS := padding_calls clip_length mel_resolution cepstra pcen architectures heads batch_and_rate weight_decay \
+	augmentations losses samplers poolings leakage
+
+questions: setup ## run every question on the real clips, in hours, and rebuild the log
+	for name in $(QUESTIONS); do $(BIN)/whalelib grid experiments/$$name.yaml || exit 1; done
+	$(BIN)/whalelib log
+
+recipes: setup ## run the four recipes on their miniatures, in minutes
+	for name in dclde2013 rfcx birdclef2023 birdclef2024; do $(BIN)/whalelib grid experiments/$$name.yaml || exit 1; done
 
 log: setup ## rebuild EXPERIMENT_LOG.md from the results
 	$(BIN)/whalelib log

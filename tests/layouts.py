@@ -4,13 +4,14 @@ The tests of the sources read them; made by hand, they show what a folder must l
 """
 
 import argparse
-import csv
 import io
 from pathlib import Path
 
 import layouts_logs
 import numpy as np
 import soundfile
+
+from whalelib.synth.miniatures import BIRDCLEF_HEADER, RFCX_HEADER, bird_row, write_table
 
 RATE = 1000
 
@@ -31,9 +32,7 @@ def sound_bytes(seconds=1.0, kind="WAV"):
 
 
 def write_csv(path, header, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    write_table(path, header, rows)
 
 
 def labelled(folder):
@@ -79,26 +78,14 @@ def rfcx(folder):
     """Kaggle's RFCX set: two tables, minutes in train; ours last six seconds."""
     for name in ("003bec244", "006ab765f", "00834f88e"):
         write_sound(folder / "train" / f"{name}.flac", 6.0)
-    header = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max"]
     write_csv(
         folder / "train_tp.csv",
-        header,
+        RFCX_HEADER,
         ["003bec244", 14, 1, 4.544, 231.25, 5.1307, 431.25],
         ["006ab765f", 23, 1, 0.9615, 35.16, 2.0452, 283.4],
         ["006ab765f", 23, 4, 3.0, 35.16, 3.5, 283.4],
     )
-    write_csv(folder / "train_fp.csv", header, ["00834f88e", 14, 1, 1.0, 100, 2.5, 300])
-
-
-BIRD_HEADER = [
-    "primary_label", "secondary_labels", "type", "latitude", "longitude", "scientific_name", "common_name", "author",
-    "license", "rating", "url", "filename",
-]  # fmt: skip
-
-
-def bird_row(primary, secondary, author, rating, filename):
-    url = f"https://www.xeno-canto.org/{Path(filename).stem[2:]}"
-    return [primary, secondary, "['call']", 4.39, 38.3, "Genus species", "A bird", author, "CC", rating, url, filename]
+    write_csv(folder / "train_fp.csv", RFCX_HEADER, ["00834f88e", 14, 1, 1.0, 100, 2.5, 300])
 
 
 def birdclef(folder):
@@ -111,7 +98,7 @@ def birdclef(folder):
     ]
     for row in rows:
         write_sound(folder / "train_audio" / row[-1], 2.0, 8000)
-    write_csv(folder / "train_metadata.csv", BIRD_HEADER, *rows)
+    write_csv(folder / "train_metadata.csv", BIRDCLEF_HEADER, *rows)
 
 
 def hub_table():

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from whalelib.synth.miniatures import BALEEN, NOAA_HEADER, UPCALLS, write_table
+
 RAVEN_HEADER = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
 REVIEW_HEADER = RAVEN_HEADER + "\tDelta Time (s)\tPrediction/Comments\n"
-NOAA_HEADER = (
-    "Selection,Channel,Start_DateTime_ISO8601,End_DateTime_ISO8601,Low.Freq..Hz.,High.Freq..Hz.,Species,"
-    "Detection_Confidence\n"
-)
 
 
 def sound(path: Path, seconds: float = 10.0, rate: int = 200, channels: int = 1) -> Path:
@@ -60,8 +58,8 @@ def detector_reviews(folder: Path) -> Path:
 
 def log(path: Path, *rows: tuple[str, str, str, str], channel: int = 10) -> Path:
     """A NOAA detection log of (start, end, species, confidence)."""
-    lines = [f"{k},{channel},{a},{b},79.1,170.5,{species},{word}\n" for k, (a, b, species, word) in enumerate(rows, 1)]
-    return text(path, NOAA_HEADER + "".join(lines))
+    lines = ((k, channel, a, b, 79.1, 170.5, species, word) for k, (a, b, species, word) in enumerate(rows, 1))
+    return write_table(path, NOAA_HEADER, lines)
 
 
 def audacity_tracks(folder: Path) -> Path:
@@ -81,10 +79,6 @@ def noaa_sites(folder: Path) -> Path:
         row = (f"2009-03-28T00:00:{second}Z", "2009-03-28T00:00:09Z", "FIWH", "Detected")
         log(folder / site / "logs" / "log.csv", row, channel=2)
     return folder
-
-
-UPCALLS = "detections/NEFSC_SBNMS_200903_NOPP6_CH10_upcall-detection-log.csv"
-BALEEN = "detections/NEFSC_SBNMS_200903_NOPP6_CH10_allbaleen-detection-log_updated.csv"
 
 
 def dclde(folder: Path, offset: str = "") -> Path:

@@ -51,6 +51,13 @@ def test_sources_and_models_are_listed(tmp_path):
     assert "small_cnn" in whalelib("models", cwd=tmp_path).stdout
 
 
+def test_a_miniature_is_made_where_it_is_asked_for(tmp_path):
+    done = whalelib("miniature", "birdclef", "small", cwd=tmp_path)
+    assert "source=birdclef reads it" in done.stdout
+    assert (tmp_path / "small" / "train_metadata.csv").exists()
+    assert "did you mean 'rfcx'?" in whalelib("miniature", "rfxc", "other", cwd=tmp_path).stderr
+
+
 def test_a_missing_data_path_is_said_by_the_notebook_that_wants_it(tmp_path):
     done = whalelib("run", "eda", "source=raven", cwd=tmp_path)
     assert done.returncode == 2

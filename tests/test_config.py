@@ -35,6 +35,8 @@ def another(knob):
         return ["gain"]
     if knob.type == "list of texts":
         return ["upcall"]
+    if knob.type == "list of numbers":
+        return [0.5]
     if knob.type == "numbers by name":
         return {"upcall": 0.5}
     if knob.type == "text":
@@ -68,7 +70,8 @@ def test_every_default_is_a_valid_value(knob):
 
 @BY_NAME
 def test_every_type_has_a_plain_name(knob):
-    plain = {"whole number", "number", "number or empty", "text", "yes or no", "list of texts", "numbers by name"}
+    plain = {"whole number", "number", "number or empty", "text", "yes or no", "list of texts", "list of numbers",
+             "numbers by name"}  # fmt: skip
     assert knob.type in plain or " | " in knob.type
 
 
@@ -88,8 +91,10 @@ def test_knobs_and_sections_are_attributes():
 def test_a_section_becomes_keyword_arguments():
     arguments = config.section_of(DEFAULT, "scan")
     assert arguments == {"scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
-                         "engine": "torch", "scan_precision": "float32", "test_crops": DEFAULT.test_crops}  # fmt: skip
-    without = config.section_of(DEFAULT, "scan", without=["scan_batch", "engine", "scan_precision", "test_crops"])
+                         "engine": "torch", "scan_precision": "float32", "test_crops": DEFAULT.test_crops,
+                         "test_speeds": DEFAULT.test_speeds}  # fmt: skip
+    left_out = ["scan_batch", "engine", "scan_precision", "test_crops", "test_speeds"]
+    without = config.section_of(DEFAULT, "scan", without=left_out)
     assert without == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}
 
 

@@ -28,6 +28,12 @@ def test_a_grid_is_every_case_with_every_seed(toy):
     assert labels == ["padding=wrap,seed=0", "padding=wrap,seed=1", "padding=zeros,seed=0", "padding=zeros,seed=1"]
 
 
+def test_a_base_may_be_a_file_and_knobs_over_it(toy):
+    written(toy.parent / "small.yaml", {"epochs": 3, "width": 16})
+    base = experiment.load_experiment(written(toy, {**PLAN, "base": ["small.yaml", {"epochs": 2}]})).base
+    assert base == {"epochs": 2, "width": 16}
+
+
 def test_a_grid_leaves_notebook_knobs_and_result_of_every_run(toy):
     for run in experiment.run_grid(experiment.load_experiment(toy)):
         assert run.result["status"] == "done"
@@ -50,6 +56,14 @@ def test_a_changed_knob_makes_the_results_stale_and_runs_again(toy):
     assert not any(run.fresh for run in experiment.runs(changed))
     experiment.run_grid(changed)
     assert len(begun(toy)) == 8
+
+
+def test_another_path_of_the_data_runs_again(toy):
+    made = {**PLAN, "base": {"source": "birdclef", "data_path": "miniature://birdclef"}}
+    experiment.run_grid(experiment.load_experiment(written(toy, made)))
+    real = {**PLAN, "base": {"source": "birdclef", "data_path": "/data/birdclef-2024"}}
+    assert not any(run.fresh for run in experiment.runs(experiment.load_experiment(written(toy, real))))
+    assert all(run.fresh for run in experiment.runs(experiment.load_experiment(written(toy, made))))
 
 
 def test_a_failed_run_is_kept_and_the_others_go_on(toy, monkeypatch):

@@ -158,6 +158,20 @@ def test_all_of_a_recordings_table_may_have_been_analysed():
     assert hours["a"].tolist() == pytest.approx([0.9, 0.5]) and hours["b"].tolist() == [1.0, 0.5]
 
 
+def test_a_recording_holds_what_was_found_in_it_and_lacks_what_was_denied():
+    truth = events_of(
+        ("one", "a", 0, 1, 0, "present"), ("one", "a", 5, 6, 0, "absent"), ("one", "b", 0, 1, 0, "absent"),
+        ("two", "a", 0, 1, 0, "possible"), ("two", "a", 3, 4, 0, "absent"),
+    )  # fmt: skip
+    nan, names = np.nan, ["two", "one", "three"]
+    known = metrics.recording_truth(names, truth, ["a", "b"], exhaustive=False)
+    np.testing.assert_array_equal(known, [[nan, nan], [1, 0], [nan, nan]])
+    known = metrics.recording_truth(names, truth, ["a", "b"])
+    np.testing.assert_array_equal(known, [[nan, 0], [1, 0], [0, 0]])
+    known = metrics.recording_truth(names, truth, ["a", "b"], exhaustive=["three"])
+    np.testing.assert_array_equal(known, [[nan, nan], [1, 0], [0, 0]])
+
+
 def test_rates_are_those_of_known_hours():
     truth = events_of(("r", "a", 0, 1800, 0, "absent"))
     found = events_of(("r", "a", 10, 12), ("r", "a", 20, 22), ("r", "a", 2000, 2002))

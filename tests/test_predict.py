@@ -463,6 +463,33 @@ def test_a_recordings_scores_are_the_mean_over_its_crops(small_fit, tmp_path):
         assert receipt["analysed_seconds"].item() == pytest.approx(3.0 if crops == 1 else 7.3)
 
 
+def test_a_recordings_scores_are_the_mean_over_speeds(small_fit, tmp_path):
+    """Played so much faster, a recording is one of a higher rate: the same samples in less time."""
+    detector, sound = small_fit.detector, noise(7.0, small_fit.detector.sample_rate)
+    path = written(tmp_path / "a.wav", sound, detector.sample_rate)
+    each = []
+    for speed in (0.8, 1.0, 1.25):
+        faster = written(tmp_path / f"{speed}.wav", sound, round(detector.sample_rate * speed))
+        plain, _ = predict.score_recordings(detector, table(faster), test_crops=2)
+        played, receipt = predict.score_recordings(detector, table(path), test_crops=2, test_speeds=[speed])
+        np.testing.assert_allclose(played[detector.classes], plain[detector.classes], atol=2e-3)
+        assert receipt["analysed_seconds"].item() == pytest.approx(min(2 * 3.0 * speed, 7.0), abs=1e-6)
+        each.append(played[detector.classes].to_numpy())
+    together, _ = predict.score_recordings(detector, table(path), test_crops=2, test_speeds=[0.8, 1.0, 1.25])
+    np.testing.assert_allclose(together[detector.classes], np.mean(each, axis=0), atol=1e-6)
+    assert np.ptp(each, axis=0).max() > 1e-4  # speeds do differ
+
+
+def test_the_pace_of_a_scan_is_measured_and_unknown_where_nothing_can_be_read(small_fit, tmp_path):
+    detector = small_fit.detector
+    path = written(tmp_path / "a.wav", noise(20.0, detector.sample_rate), detector.sample_rate)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    found = predict.pace(detector, table(tmp_path / "bad.wav", path), patience=0.0)
+    assert 0 < found < 3600  # faster than the sea itself
+    assert np.isnan(predict.pace(detector, table(tmp_path / "bad.wav")))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", "bad.wav"]  # nothing is kept
+
+
 def test_a_short_recording_is_one_padded_clip_and_an_unreadable_one_costs_only_itself(small_fit, tmp_path):
     detector = small_fit.detector
     sound = noise(1.0, detector.sample_rate)

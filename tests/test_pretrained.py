@@ -207,6 +207,13 @@ def cnn14(path, **options):
     return build(0, str(path), **{**given, **options}).eval()
 
 
+def test_the_usual_width_of_a_cnn14_is_the_published_one():
+    picture = Picture(1, 64, 94, 320, 32000)
+    usual, narrow = registry.backbone("cnn14", picture), registry.backbone("cnn14", picture, width=4)
+    assert (usual.dim, narrow.dim) == (2048, 256)
+    assert usual.conv_block1.conv1.weight.shape[0] == 64
+
+
 def test_a_published_cnn14_is_taken_whole_where_the_shapes_are_the_same(tmp_path):
     layout = cnn14_file(tmp_path / "Cnn14_DecisionLevelAtt.pth")
     detector = cnn14(tmp_path / "Cnn14_DecisionLevelAtt.pth")

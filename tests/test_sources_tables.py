@@ -466,7 +466,7 @@ def test_the_overall_median_is_that_of_rated_recordings_alone(birdclef):
         for k, rating in enumerate(given):
             rows.append(layouts.bird_row(name, "[]", "", rating, f"{name}/XC{name}{k}.ogg"))
             layouts.write_sound(birdclef / "train_audio" / rows[-1][-1], 1.0, 8000)
-    layouts.write_csv(birdclef / "train_metadata.csv", layouts.BIRD_HEADER, *rows)
+    layouts.write_csv(birdclef / "train_metadata.csv", layouts.BIRDCLEF_HEADER, *rows)
     survey = sources.load("birdclef", birdclef)
     assert column(survey, "weight")["XCc0"] == 0.6  # the median of 5, 1, 1, 5
     assert column(survey, "weight")["XCb0"] == 1.0 and column(survey, "group")["XCb0"] == "XCb0"
@@ -482,7 +482,7 @@ def test_2021s_names_without_folders_are_found_in_that_of_their_species(birdclef
     rows = [layouts.bird_row(name, "[]", "me", 3.5, "XC1.ogg") for name in ("abethr1", "asbfly")]
     for name in ("abethr1", "asbfly"):
         layouts.write_sound(birdclef / "train_audio" / name / "XC1.ogg", 1.0, 8000)
-    layouts.write_csv(birdclef / "train_metadata.csv", layouts.BIRD_HEADER, *rows)
+    layouts.write_csv(birdclef / "train_metadata.csv", layouts.BIRDCLEF_HEADER, *rows)
     survey = sources.load("birdclef", birdclef)
     assert [(r, label) for r, *_, label, _ in events_of(survey)] == [
         ("abethr1__XC1", "abethr1"), ("asbfly__XC1", "asbfly"),

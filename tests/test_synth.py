@@ -245,7 +245,7 @@ def test_a_folder_of_other_content_is_refused(small, tmp_path):
 
 
 def test_an_interrupted_ocean_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(synth.folder, "_write_wav", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(synth.folder, "write_wav", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         synth.ocean(tmp_path / "ocean", **SMALL)
     assert not list(tmp_path.iterdir())

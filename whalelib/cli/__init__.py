@@ -14,6 +14,7 @@ from whalelib.cli import (  # each adds its commands
     grids,
     listing,
     log,
+    miniature,
     page,
     running,
     scanning,
@@ -22,7 +23,20 @@ from whalelib.cli import (  # each adds its commands
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 
-__all__ = ["app", "data", "exporting", "grids", "listing", "log", "main", "page", "running", "scanning", "training"]
+__all__ = [
+    "app",
+    "data",
+    "exporting",
+    "grids",
+    "listing",
+    "log",
+    "main",
+    "miniature",
+    "page",
+    "running",
+    "scanning",
+    "training",
+]
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -154,8 +154,8 @@ class Model:
     model: str = _knob("small_cnn", "name of the network; `whalelib models` lists them, and timm:NAME is any of timm's")
     pretrained: str = _knob("", "its weights: a local file or folder, a name on the hub, or default; empty: none")
     width: int = _knob(
-        32, "channels of the first layer, later ones being multiples; a transformer has six times as many", "channels",
-        ge=4, multiple_of=4,
+        32, "channels of the first layer, later ones being multiples; cnn14 has twice as many, a transformer six times",
+        "channels", ge=4, multiple_of=4,
     )  # fmt: skip
     depth: int = _knob(
         0, "blocks or recurrent layers, where a network has some; 0: as many as is usual", "layers", ge=0
@@ -221,6 +221,9 @@ class Tracking:
     mlflow_server: str = _knob("", "address of an mlflow server, as http://127.0.0.1:5000; empty: none", signed=False)
     mlflow_experiment: str = _knob("whalelib", "the mlflow experiment that runs are logged to", signed=False)
     tensorboard: bool = _knob(False, "are curves written for tensorboard, beside the detector?", signed=False)
+    profile_batches: int = _knob(
+        10, "by how many it is measured where a training's time goes; 0: it is not", "batches", signed=False, ge=0
+    )
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -308,6 +311,9 @@ class Scan:
     )
     scan_precision: Literal["float32", "bfloat16", "float16"] = _knob("float32", "what the network computes in")
     test_crops: int = _knob(1, "clips of a recording whose scores are averaged where it gets one answer", "clips", ge=1)
+    test_speeds: list[Annotated[float, Field(gt=0, le=10)]] = _knob(
+        [1.0], "there the recording is played so much faster, and scores are averaged over these speeds", min_length=1
+    )
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -63,7 +63,7 @@ def run_stages(
             continue
         (folder / f"{stage}.json").unlink(missing_ok=True)
         with around(stage, config.flat(), folder):
-            _execute(notebook_path(stage), folder / f"{notebook}.ipynb", config, folder, progress)
+            _execute(stage, folder / f"{notebook}.ipynb", config, folder, progress)
 
 
 def record(run_folder: str | Path, stage: str, config: Config, **values: Any) -> None:
@@ -101,7 +101,7 @@ def made_by(folder: Path, stages: Sequence[str]) -> dict[str, Any]:
     return {"code": code, "versions": said[-1].get("versions", {})} if code else {}
 
 
-def _execute(notebook: Path, target: Path, config: Config, folder: Path, progress: bool) -> None:
+def _execute(stage: str, target: Path, config: Config, folder: Path, progress: bool) -> None:
     """One notebook through papermill. A failed cell leaves the notebook as far as it came, with its traceback."""
     try:
         import papermill
@@ -119,7 +119,7 @@ def _execute(notebook: Path, target: Path, config: Config, folder: Path, progres
     values = {k: v for k, v in config.flat().items() if v is not None}
     try:
         papermill.execute_notebook(
-            str(notebook),
+            str(notebook_path(stage)),
             str(part),
             parameters={**values, "run_folder": str(folder.resolve())},
             kernel_name="python3",
@@ -132,17 +132,20 @@ def _execute(notebook: Path, target: Path, config: Config, folder: Path, progres
             raise InputError(error.evalue) from None
         raise StageFailed(f"{error.ename}: {error.evalue} (in cell {error.cell_index} of {target.name})") from None
     finally:
+        recorded = folder / f"{stage}.json"
+        for left in (part, recorded):
+            if left.exists():
+                _tidy(left, folder, config.data_path, config.store_path)
         if part.exists():
-            _tidy(part, folder, config.data_path, config.store_path)
             part.replace(target)
     print(f"  {target.stem} done in {time.perf_counter() - begin:.0f} s", flush=True)
 
 
-def _tidy(notebook: Path, folder: Path, *places: str) -> None:
-    """Executed notebooks are committed, so they must not carry the paths of the machine they ran on."""
-    text = notebook.read_text(encoding="utf-8")
+def _tidy(left: Path, folder: Path, *places: str) -> None:
+    """What runs leave is committed, so it must not carry the paths of the machine they ran on."""
+    text = left.read_text(encoding="utf-8")
     data = [(os.path.expandvars(place), place) for place in places if "$" in place]
     machine = (folder.resolve(), folder.name), (sys.prefix, "python"), (home(), "."), (Path.home(), "~")
     for absolute, short in (*data, *machine):
         text = text.replace(json.dumps(str(absolute))[1:-1], short)
-    write(notebook, text)
+    write(left, text)

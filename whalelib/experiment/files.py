@@ -93,7 +93,9 @@ def _base(path: Path, base: Any) -> dict[str, Any]:
         return read_yaml(path.parent / base)
     if isinstance(base, dict):
         return base
-    raise InputError(f"{path}: base must name a file of knobs beside it, or hold knobs.")
+    if isinstance(base, list):  # the later over the earlier
+        return {name: value for part in base for name, value in _base(path, part or {}).items()}
+    raise InputError(f"{path}: base must name a file of knobs beside it, hold knobs, or be a list of both.")
 
 
 def experiments(folder: str | Path) -> Iterator[Experiment]:

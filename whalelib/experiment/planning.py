@@ -59,10 +59,13 @@ class Run:
 
     @property
     def fresh(self) -> bool:
-        """Was the result made with the knobs that the experiment file and the defaults give now?"""
+        """Was the result made with the knobs, and of the data, that the experiment file and the defaults give now?"""
         recorded = self.folder / "config.yaml"
-        product = STAGES[self.experiment.stages[-1]][1]
-        return bool(self.result) and recorded.exists() and unchanged(self.config, product, read_yaml(recorded))
+        if not self.result or not recorded.exists():
+            return False
+        product, before = STAGES[self.experiment.stages[-1]][1], read_yaml(recorded)
+        same_place = all(before.get(name, "") == getattr(self.config, name) for name in ("data_path", "store_path"))
+        return same_place and unchanged(self.config, product, before)
 
 
 def runs(experiment: Experiment) -> list[Run]:

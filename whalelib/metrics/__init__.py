@@ -4,7 +4,7 @@ from whalelib.metrics.clips import MEASURES, clip_report, flat
 from whalelib.metrics.curves import detection_curve, false_per_hour_at, operating_points, recall_at
 from whalelib.metrics.events import event_report, judge
 from whalelib.metrics.intervals import interval
-from whalelib.metrics.known import cell_truth, known_hours
+from whalelib.metrics.known import cell_truth, known_hours, recording_truth
 from whalelib.metrics.matching import OVERLAP, Collar, Overlap, Rule, rule
 from whalelib.metrics.psds import Psds, psds
 from whalelib.metrics.ranking import label_precision
@@ -32,6 +32,7 @@ __all__ = [
     "operating_points",
     "psds",
     "recall_at",
+    "recording_truth",
     "reliability",
     "rule",
     "segment_report",

@@ -65,6 +65,28 @@ def cell_truth(
     return states
 
 
+def recording_truth(
+    recordings: Sequence[str], truth: pd.DataFrame, classes: Sequence[str], *, exhaustive: Exhaustive = True
+) -> np.ndarray:
+    """The truth of each whole recording and class: 1, 0, or NaN where it is not known.
+
+    A call that is present anywhere is in the recording, a possible one leaves it open. Without exhaustive annotation a
+    class is known to be missing only where somebody looked for it and said so, and nobody found it.
+    """
+    names = pd.Series(list(recordings), dtype=object)
+    everywhere = known_all_over(names, exhaustive)
+    states = np.full((len(names), len(classes)), np.nan)
+    for k, label in enumerate(classes):
+        of_class = truth[truth["label"] == label]
+        present, possible, absent = (
+            names.isin(of_class.loc[of_class["truth"] == state, "recording"]).to_numpy() for state in tables.TRUTHS
+        )
+        states[everywhere | absent, k] = 0.0
+        states[possible, k] = np.nan
+        states[present, k] = 1.0
+    return states
+
+
 def known_hours(
     analysed: pd.DataFrame, truth: pd.DataFrame, classes: Sequence[str], *, exhaustive: Exhaustive = True
 ) -> pd.DataFrame:

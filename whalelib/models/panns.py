@@ -91,10 +91,10 @@ class Cnn14(Backbone):
 
 
 @register(front_end="mel", sample_rate=32000)
-def cnn14(picture: Picture, time_stride: int = 0, network: dict[str, Any] | None = None) -> Backbone:
+def cnn14(picture: Picture, width: int = 32, time_stride: int = 0, network: dict[str, Any] | None = None) -> Backbone:
     """PANNs' Cnn14; with pooling=decision it is the published decision-level attention."""
-    width = (network or {}).get("width", 64)
-    return Cnn14(picture.channels, picture.bands, width, time_stride or 8)
+    first = (network or {}).get("width", 2 * width)  # the published one has 64 channels in its first layer
+    return Cnn14(picture.channels, picture.bands, first, time_stride or 8)
 
 
 def attention_block(path: str) -> dict[str, Tensor] | None:

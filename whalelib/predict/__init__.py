@@ -2,6 +2,7 @@
 
 from whalelib.predict.finding import detections
 from whalelib.predict.inputs import Inputs, inputs
+from whalelib.predict.pace import pace
 from whalelib.predict.receipt import RECEIPT, told, totals
 from whalelib.predict.reporting import publish, refuse_kinds, summary
 from whalelib.predict.scanning import scan, signature
@@ -15,6 +16,7 @@ __all__ = [
     "Stitch",
     "detections",
     "inputs",
+    "pace",
     "publish",
     "read_scores",
     "refuse_kinds",

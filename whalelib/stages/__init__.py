@@ -12,13 +12,13 @@ from whalelib.stages.detecting import (
     rule,
     scores_together,
 )
+from whalelib.stages.folders import MINIATURE, data_folder
 from whalelib.stages.listening import Listener, listener
 from whalelib.stages.products import (
     Split,
     augmenter,
     case,
     copies,
-    data_folder,
     examine,
     facts,
     fit,
@@ -28,13 +28,13 @@ from whalelib.stages.products import (
     held_out,
     output,
     place,
-    recording_scores,
     scan,
     split,
     store,
     survey,
     trained,
 )
+from whalelib.stages.recordings import pace, recording_report, recording_scores
 from whalelib.stages.transcribing import (
     beginning,
     side_by_side,
@@ -45,6 +45,7 @@ from whalelib.stages.transcribing import (
 )
 
 __all__ = [
+    "MINIATURE",
     "Listener",
     "Split",
     "augmenter",
@@ -65,7 +66,9 @@ __all__ = [
     "held_out",
     "listener",
     "output",
+    "pace",
     "place",
+    "recording_report",
     "recording_scores",
     "rule",
     "scan",

@@ -8,7 +8,8 @@ import pandas as pd
 
 from whalelib import ensembles, experiment
 from whalelib.config import Config, section_of
-from whalelib.stages.products import Split, data_folder, heard, place, scan
+from whalelib.stages.folders import data_folder
+from whalelib.stages.products import Split, heard, place, scan
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.metrics import Rule
@@ -24,8 +25,9 @@ def scores_together(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
     for other in config.ensemble:
         detector = train.load(data_folder(other)).detector
         folder = place(config, "scores", parts) / "ensemble" / predict.signature(detector)
+        how = section_of(config, "scan", without=("test_crops", "test_speeds"))
         with experiment.alone(folder):
-            predict.scan(detector, recordings, folder, **section_of(config, "scan", without=("test_crops",)))
+            predict.scan(detector, recordings, folder, **how)
         tables.append(predict.read_scores(folder, list(recordings["recording"])))
     if len(tables) == 1:
         return own

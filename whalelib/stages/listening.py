@@ -94,5 +94,5 @@ def _loaded(model: str) -> Detector:
 
 
 def _ready(detector: Detector, decided: Decided, config: Config, bands: pd.DataFrame | None) -> Listener:
-    how = section_of(config, "scan", without=("test_crops",))
+    how = section_of(config, "scan", without=("test_crops", "test_speeds"))
     return Listener(detector, decided, how, section_of(config, "post"), bands)

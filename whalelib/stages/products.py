@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from whalelib import clips, doctor, ensembles, experiment, filters, likeness, provenance, sources, synth
+from whalelib import clips, doctor, ensembles, experiment, filters, likeness, provenance, sources
 from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
+from whalelib.stages.folders import source_folder
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.augment import Augmenter
@@ -72,27 +73,12 @@ def survey(config: Config) -> Survey:
     """
     if config.store_path:
         return _survey_of(_given_store(config))
-    if config.source == "synthetic":
-        folder: str | Path = experiment.cache(config, "ocean", generator=synth.GENERATOR)
-    elif config.data_path:
-        folder = data_folder(config.data_path)
-    else:
-        raise InputError(f"the source {config.source!r} needs data_path: the folder that holds the recordings.")
+    folder, notes = source_folder(config)
     # What is left empty is the source's own to choose: an NOAA log has its label in another column than a Raven table.
     given = {name: value for name, value in config.flat(["ocean", "reading", "data"]).items() if value not in ("", [])}
     with experiment.alone(Path(folder)) if config.source == "synthetic" else contextlib.nullcontext():
-        return sources.load(config.source, folder, **given)
-
-
-def data_folder(data_path: str) -> str:
-    """A path or a cloud uri with its variables filled in, as in $WHALELIB_DATA/right_whale."""
-    folder = os.path.expandvars(data_path)
-    if "$" in folder:
-        variable = folder[folder.index("$") :].split("/")[0]
-        raise InputError(
-            f"data_path {data_path} names {variable}, which is not set: set it to the folder of your data."
-        )
-    return folder
+        found = sources.load(config.source, folder, **given)
+    return dataclasses.replace(found, problems=[*notes, *found.problems])
 
 
 def examine(config: Config, found: Survey) -> list[Finding]:
@@ -308,7 +294,7 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             sampling=section_of(config, "sampling"),
             **section_of(config, "pseudo"),
             **section_of(config, "train"),
-            **section_of(config, "tracking"),
+            **section_of(config, "tracking", without=("profile_batches",)),
             **also,
         )
 
@@ -395,7 +381,7 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
         )
     recordings = heard(parts, *folds)
     folder = place(config, "scores", parts)
-    how = section_of(config, "scan", without=("test_crops",))
+    how = section_of(config, "scan", without=("test_crops", "test_speeds"))
     detector = trained(config, parts).detector
     with experiment.alone(folder):
         receipt = predict.scan(detector, recordings, folder, **how)
@@ -406,14 +392,6 @@ def heard(parts: Split, *folds: str) -> pd.DataFrame:
     """The recordings of these folds, each with the channel that its annotations speak of."""
     recordings = parts.recordings(*folds)
     return recordings.assign(listen_channel=likeness.usual_channels(recordings, parts.survey.events).to_numpy())
-
-
-def recording_scores(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row of scores for each recording of these folds, and the receipt."""
-    from whalelib import predict
-
-    detector, recordings = trained(config, parts).detector, heard(parts, *folds)
-    return predict.score_recordings(detector, recordings, test_crops=config.test_crops, padding=config.padding)
 
 
 def output(config: Config, run_folder: str = "") -> Path:

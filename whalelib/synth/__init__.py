@@ -4,8 +4,9 @@ Whales of five kinds call from random ranges into an ocean full of other sounds:
 mooring and a humming recorder. Sounds are made in micropascal, so that levels can be compared with the literature:
 "dB" is dB re 1 uPa, and a spectrum's level is dB re 1 uPa^2/Hz.
 
-One file a step, each knowing only those named before it: `waves`, `calls` and `noise`, `propagation`,
-`recording`, `song`, `folder`.
+One file a step, each knowing only those named before it: `waves`, `whole`, `calls` and `noise`, `propagation`,
+`recording`, `song`, `folder`; then `songs`, a forest in the same manner, and `miniatures`, both in the layouts of
+published sets.
 """
 
 from whalelib.synth.calls import (
@@ -20,6 +21,7 @@ from whalelib.synth.calls import (
     upcall,
 )
 from whalelib.synth.folder import GENERATOR, ocean
+from whalelib.synth.miniatures import MINIATURE_VERSION, MINIATURES, miniature
 from whalelib.synth.noise import airgun, ambient_noise, knock, rain, recorder_hum, ship
 from whalelib.synth.propagation import GAP_SECONDS
 from whalelib.synth.recording import BURIED_BELOW_DB, POSSIBLE_BELOW_DB
@@ -30,6 +32,8 @@ __all__ = [
     "BURIED_BELOW_DB",
     "GAP_SECONDS",
     "GENERATOR",
+    "MINIATURES",
+    "MINIATURE_VERSION",
     "POSSIBLE_BELOW_DB",
     "SPECIES",
     "UNITS",
@@ -43,6 +47,7 @@ __all__ = [
     "humpback_unit",
     "in_band_rms",
     "knock",
+    "miniature",
     "ocean",
     "pulse_train",
     "rain",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from whalelib.synth.calls import SPECIES
 from whalelib.synth.recording import day_of, make_recording, rng_for, site_of
 from whalelib.synth.song import UNITS, make_song
 from whalelib.synth.waves import Wave, db
+from whalelib.synth.whole import made_once
 
 FULL_SCALE_DB = 150.0
 MOST_WAV_BYTES = 2**32 - 2**12
@@ -59,32 +57,9 @@ def ocean(
         raise InputError(
             f"{ocean_minutes:g} min at {ocean_rate} Hz do not fit into a WAV file: lower ocean_minutes or ocean_rate."
         )
-    if not _is_whole(folder, args):
-        draft = folder.absolute().parent / f".{folder.name}.{os.getpid()}.draft"
-        try:
-            _write(draft, args, progress)
-            _publish(draft, folder, args)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    made_once(folder, "ocean", args, lambda draft: _write(draft, args, progress))
     recordings = _recordings(folder, args)
     return recordings, _events(folder)
-
-
-def _is_whole(folder: Path, args: dict) -> bool:
-    """Whether the folder holds exactly this ocean; an InputError if it holds something else."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return False
-    try:
-        found = json.loads((folder / "ocean.json").read_text())
-    except (OSError, ValueError):
-        raise InputError(f"{folder} is there already and holds no ocean: name a new or an empty folder.") from None
-    for name, value in args.items():
-        if found.get(name) != value:
-            raise InputError(
-                f"{folder} holds an ocean of other arguments ({name} is {found.get(name)!r} there, {value!r} here): "
-                "name another folder or delete that one."
-            )
-    return True
 
 
 def _recordings(folder: Path, args: dict) -> pd.DataFrame:
@@ -115,7 +90,7 @@ def _write(folder: Path, args: dict, progress: bool) -> None:
             sound, rows = make_song(seed, day, site, row.seconds, rate)
         else:
             sound, rows = make_recording(seed, day, site, row.seconds, rate, args["ocean_density"])
-        _write_wav(Path(row.path), sound, rate, rng_for(seed, 4, day, site).normal(0, 2))
+        write_wav(Path(row.path), sound, rate, rng_for(seed, 4, day, site).normal(0, 2))
         truth += [{"recording": row.recording, "channel": 1, **event} for event in rows]
         if progress:
             end = "\n" if k + 1 == len(recordings) else ""
@@ -127,10 +102,9 @@ def _write(folder: Path, args: dict, progress: bool) -> None:
     for recording, one in recordings.groupby("recording"):
         here = events[events["recording"] == recording].reset_index(drop=True)
         formats.write_raven(folder / "raven" / f"{recording}.selections.txt", here, one.reset_index(drop=True))
-    (folder / "ocean.json").write_text(json.dumps(args, indent=2) + "\n")
 
 
-def _write_wav(path: Path, sound: Wave, rate: int, gain_db: float) -> None:
+def write_wav(path: Path, sound: Wave, rate: int, gain_db: float) -> None:
     """A 16-bit file at the recorder's gain, turned down only where it would clip."""
     loudest = max(float(sound.max()), -float(sound.min()))
     scale = np.float32(min(db(gain_db - FULL_SCALE_DB), 0.98 / loudest))
@@ -144,14 +118,3 @@ def _events(folder: Path) -> pd.DataFrame:
     types = {**tables.EVENTS, "snr_db": "float64", "range_km": "float64"}
     truth = pd.read_csv(folder / "truth.csv", dtype=types)
     return tables.check_events(truth, classes=[*SPECIES, *UNITS], where=str(folder / "truth.csv"))
-
-
-def _publish(draft: Path, folder: Path, args: dict) -> None:
-    """Give a finished draft its name, unless another process was faster."""
-    if folder.exists() and not any(folder.iterdir()):
-        folder.rmdir()
-    try:
-        draft.rename(folder)
-    except OSError:
-        if not _is_whole(folder, args):
-            raise

@@ -1,6 +1,6 @@
 """Fit a detector to a clip store: transformers' Trainer underneath, resumed wherever it was stopped."""
 
-from whalelib.train.answering import predict_clips
+from whalelib.train.answering import pace, predict_clips
 from whalelib.train.batches import ClipBatches, sample_of
 from whalelib.train.checkpoints import newest_whole_checkpoint
 from whalelib.train.fitting import Fitted, fit, load
@@ -18,6 +18,7 @@ __all__ = [
     "frames_at",
     "load",
     "newest_whole_checkpoint",
+    "pace",
     "predict_clips",
     "processes",
     "profiled",
