@@ -12,7 +12,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEAVES = {"errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking"}
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
-ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles"}
+ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles",
+                "mistakes", "activity"}  # fmt: skip
 ABOVE_THOSE = {"train", "predict", "pseudo"}
 BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
@@ -38,6 +39,8 @@ ROOMS["doctor"] |= {"likeness"}
 ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ensembles"] |= {"metrics"}
+ROOMS["mistakes"] |= {"metrics", "models"}
+ROOMS["activity"] |= {"metrics"}
 ROOMS["pseudo"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo", "app"}

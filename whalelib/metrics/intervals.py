@@ -59,6 +59,15 @@ def ends(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarr
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
+def poisson(counts: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """The exact interval of a Poisson count. What comes in bouts varies by more, so see it as the least."""
+    from scipy.stats import chi2
+
+    tail = (1 - level) / 2
+    low = np.where(counts > 0, chi2.ppf(tail, 2 * np.maximum(counts, 1)) / 2, 0.0)
+    return low, chi2.ppf(1 - tail, 2 * (counts + 1)) / 2
+
+
 def mean_of_classes(values: np.ndarray) -> np.ndarray:
     """The mean over the last axis of what is a number; NaN where nothing is."""
     with np.errstate(invalid="ignore"):

@@ -34,4 +34,4 @@ def synthetic(
         ocean_rate=ocean_rate,
         ocean_density=ocean_density,
     )
-    return Survey(recordings, events, exhaustive=True)
+    return Survey(recordings, events, exhaustive=True, noise=synth.noises(folder))

@@ -79,7 +79,11 @@ def survey(config: Config) -> Survey:
         raise InputError(f"the source {config.source!r} needs data_path: the folder that holds the recordings.")
     # What is left empty is the source's own to choose: an NOAA log has its label in another column than a Raven table.
     given = {name: value for name, value in config.flat(["ocean", "reading", "data"]).items() if value not in ("", [])}
-    return sources.load(config.source, folder, **given)
+    found = sources.load(config.source, folder, **given)
+    if config.split_by == "recording":
+        alone = found.recordings.assign(group=found.recordings["recording"])
+        found = dataclasses.replace(found, recordings=alone)
+    return found
 
 
 def data_folder(data_path: str) -> str:
@@ -352,7 +356,7 @@ def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
     return ensembles.held_out(cut.table(fold), scores, cut.classes)
 
 
-def _band(config: Config) -> tuple[float, float]:
+def band(config: Config) -> tuple[float, float]:
     """From where to where the front end hears, in the recording's own Hz."""
     if config.front_end in ("ast", "whisper", "waveform"):
         return 0.0, config.sample_rate / 2
@@ -371,7 +375,7 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
         "source": config.source,
         "exhaustive": parts.survey.exhaustive,
         "folds": folds,
-        "band": _band(config),
+        "band": band(config),
         "features": section_of(config, "features"),
         "training": section_of(config, "train", without=("keep_at", "workers")),
         "values": experiment.recorded(Path(run_folder)),

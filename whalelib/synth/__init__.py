@@ -19,7 +19,7 @@ from whalelib.synth.calls import (
     unit_type,
     upcall,
 )
-from whalelib.synth.folder import GENERATOR, ocean
+from whalelib.synth.folder import GENERATOR, noises, ocean
 from whalelib.synth.noise import airgun, ambient_noise, knock, rain, recorder_hum, ship
 from whalelib.synth.propagation import GAP_SECONDS
 from whalelib.synth.recording import BURIED_BELOW_DB, POSSIBLE_BELOW_DB
@@ -41,6 +41,7 @@ __all__ = [
     "humpback_unit",
     "in_band_rms",
     "knock",
+    "noises",
     "ocean",
     "pulse_train",
     "rain",
