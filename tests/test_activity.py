@@ -162,3 +162,38 @@ def test_a_recording_without_a_date_gives_its_second(tmp_path):
     table = activity.crop(stretches, recordings, tmp_path / "cut")
     assert table["file"].tolist() == ["tape__000003s.wav"]
     assert soundfile.info(tmp_path / "cut" / "tape__000003s.wav").channels == 2
+
+
+def cropped(folder, out, *more):
+    from typer.testing import CliRunner
+
+    from whalelib.cli import app
+
+    knobs = ["--knob", "sample_rate=1000", "--knob", "band_high_hz=450", "--knob", "activity_db=8"]
+    return CliRunner().invoke(app, ["crop", str(folder), "--out", str(out), *knobs, *more])
+
+
+def test_the_command_writes_tables_and_sound(sea, tmp_path):
+    recordings, truth = sea
+    (tmp_path / "torn.wav").write_bytes(b"RIFF")
+    done = cropped(tmp_path, tmp_path / "out", "--wav")
+    assert done.exit_code == 0, done.output
+    assert "torn.wav" in done.output and "of 0.08 hours are kept" in done.output
+    stretches, kept = (pd.read_csv(tmp_path / "out" / name) for name in ("stretches.csv", "kept.csv"))
+    assert activity.kept(stretches, truth, ["a"])["recall"].iloc[0] == 1
+    assert sorted(f.name for f in (tmp_path / "out" / "audio").iterdir()) == sorted(stretches["file"])
+    assert kept["recording"].tolist() == list(recordings["recording"]) and kept["kept_seconds"].iloc[0] < 150
+
+
+def test_the_command_asks_a_detector(sea, tmp_path, small_fit):
+    small_fit.detector.save_pretrained(str(tmp_path / "detector"))
+    done = cropped(tmp_path, tmp_path / "out", "--detector", str(tmp_path / "detector"), "--knob", "activity_score=0")
+    assert done.exit_code == 0, done.output
+    assert "0.08 of 0.08 hours are kept, in 1 stretches" in done.output  # a bar of nothing keeps everything
+    nobody = cropped(tmp_path, tmp_path / "out", "--detector", str(tmp_path / "out"))
+    assert isinstance(nobody.exception, InputError)
+
+
+def test_a_folder_without_recordings_is_a_sentence(tmp_path):
+    nothing = cropped(tmp_path, tmp_path / "out")
+    assert isinstance(nothing.exception, InputError) and "no recording" in str(nothing.exception)

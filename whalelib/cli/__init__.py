@@ -8,11 +8,11 @@ import traceback
 import typer
 
 from whalelib import experiment
-from whalelib.cli import data, listing, page, running, training  # each adds its commands
+from whalelib.cli import cropping, data, listing, page, running, training  # each adds its commands
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 
-__all__ = ["app", "data", "listing", "main", "page", "running", "training"]
+__all__ = ["app", "cropping", "data", "listing", "main", "page", "running", "training"]
 
 
 def main() -> None:
