@@ -49,7 +49,7 @@ def test_rates_show_the_highest_of_each_kind_and_say_how_many_there_are():
     plots.rates(axes.flat, table)
     assert [ax.get_title() for ax in axes.flat if ax.get_visible()] == ["noise", "group (8 of 12)"]
     names = [text.get_text() for text in axes.flat[1].get_yticklabels()]
-    assert names[0] == "day 11 (1 h)" and len(names) == 8
+    assert names[0] == "day 11 (1.0 h)" and len(names) == 8
     assert all(len(text.get_text()) <= 34 for text in axes.flat[0].get_yticklabels())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; a class keeps its colour in every figure.
@@ -243,7 +244,7 @@ def reliability(ax: Axes, tables: dict[str, pd.DataFrame]) -> None:
     for (name, table), shade in zip(tables.items(), colours(list(tables)).values(), strict=True):
         ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=readable(name))
         if "share_low" in table:
-            ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.15, lw=0)
+            ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.08, lw=0)
     ax.set(xlabel="score", ylabel="share of calls", xlim=(0, 1.01), ylim=(0, 1.01))
     if tables:
         ax.legend(fontsize=7)
@@ -260,13 +261,17 @@ def rates(axes: Sequence[Axes], table: pd.DataFrame, most: int = 8) -> None:
         reach = (part["per_hour"] - part["per_hour_low"], part["per_hour_high"] - part["per_hour"])
         ax.barh(part.index, part["per_hour"], color=PALETTE[0], height=0.7)
         ax.errorbar(part["per_hour"], part.index, xerr=reach, fmt="none", ecolor="0.35", lw=1, capsize=2)
-        names = [_short(f"{v} ({h:.2g} h)") for v, h in zip(part["value"], part["hours"], strict=True)]
+        names = [_short(f"{v} ({_lasting(h)})") for v, h in zip(part["value"], part["hours"], strict=True)]
         ax.set_yticks(part.index, names)
         ax.set_xlim(left=0)
-        ax.invert_yaxis()
+        ax.set_ylim(max(len(part), 4) - 0.5, -0.5)  # few bars are no thicker than many
         of = int((table["by"] == kind).sum())
         ax.set(title=kind if of <= most else f"{kind} ({most} of {of})", xlabel="false alarms an hour")
         ax.set_visible(True)
+
+
+def _lasting(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _short(text: str, most: int = 34) -> str:
@@ -275,17 +280,24 @@ def _short(text: str, most: int = 34) -> str:
 
 
 def scores_by_kind(axes: Sequence[Axes], table: pd.DataFrame) -> None:
-    """How sure a class is in stretches of each kind, as shares of the kind's time; axes a class."""
+    """How sure a class is in stretches of each kind, as shares of the kind's time; axes a class, one legend above."""
     lines = {"call": PALETTE[0], "possible call": PALETTE[5], "no call": PALETTE[3], "no label": PALETTE[7]}
+    axes = list(axes)
+    for ax in axes:
+        ax.set_visible(False)
     for ax, (name, part) in zip(axes, table.groupby("class", sort=False), strict=False):
         for kind, shade in lines.items():
             here = part[part["kind"] == kind]
             if len(here):
                 edges = [*here["low"], here["high"].iloc[-1]]
-                label = f"{kind} ({here['hours'].sum():.2g} h)"
-                ax.stairs(here["share"], edges, color=shade, label=label, ls="--" if kind == "no label" else "-")
-        ax.set(title=readable(str(name)), xlabel="score", ylabel="share of that time", yscale="log", xlim=(0, 1))
-        ax.legend(fontsize=7)
+                ax.stairs(here["share"], edges, color=shade, ls="--" if kind == "no label" else "-")
+        ax.set(title=readable(str(name)), xlabel="score", ylabel="share of time", yscale="log", xlim=(0, 1))
+        ax.set_ylim(1e-4, 1.5)
+        ax.set_visible(True)
+    shown = [kind for kind in lines if (table["kind"] == kind).any()]
+    handles = [Line2D([], [], color=lines[kind], ls="--" if kind == "no label" else "-", label=kind) for kind in shown]
+    if axes and handles:
+        axes[0].figure.legend(handles=handles, ncols=len(handles), fontsize=8, loc="outside upper right")
 
 
 def gallery(
@@ -343,10 +355,13 @@ def activity(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
         part = part.sort_values("share")
         width = 2.0 if name == "all" else 1.0
         ax.plot(part["share"], part["recall"], "o-", ms=3, lw=width, color=shades[str(name)], label=readable(str(name)))
-    for row in table[table["class"] == "all"].iloc[::2].itertuples():
-        beside: dict[str, Any] = {"xytext": (4, -9), "textcoords": "offset points", "fontsize": 7}
-        ax.annotate(f"{row.activity_db:g} dB", (row.share, row.recall), **beside)
-    ax.set(xlabel="share of the time that is kept", ylabel="share of calls kept", xlim=(0, 1.02), ylim=(0, 1.02))
+    last = np.inf
+    for row in table[table["class"] == "all"].sort_values("share", ascending=False).itertuples():
+        if last - row.share > 0.08:  # further apart than a name is long
+            beside: dict[str, Any] = {"xytext": (5, -10), "textcoords": "offset points", "fontsize": 7}
+            ax.annotate(f"{row.activity_db:g} dB", (row.share, row.recall), **beside)
+            last = row.share
+    ax.set(xlabel="share of the time that is kept", ylabel="share of calls kept", xlim=(0, 1.06), ylim=(0, 1.02))
     if ax.lines:
         ax.legend(fontsize=7, loc="lower right")
 

@@ -55,7 +55,8 @@ def ends(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarr
     if not len(values):
         values = np.full((1, *values.shape[1:]), np.nan)
     tail = (1 - level) / 2
-    low, high = np.nanquantile(np.where(enough, values, 0.0), [tail, 1 - tail], axis=0)
+    judged = np.where(np.isfinite(values), values, np.nan)
+    low, high = np.nanquantile(np.where(enough, judged, 0.0), [tail, 1 - tail], axis=0)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 

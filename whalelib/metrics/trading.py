@@ -97,6 +97,19 @@ def compare(
         first = f1 if first is None else first
         change = f1 - first
         low, high = ends(change[1:], level)
-        rows.append((name, len(detections), int(hits[0]), int(false[0]), *shares, f1[0], alarms, change[0], low, high))
+        rows.append(
+            (
+                name,
+                len(detections),
+                int(hits[0]),
+                int(false[0]),
+                *shares,
+                f1[0],
+                alarms,
+                change[0],
+                float(low),
+                float(high),
+            )
+        )
     columns = ["way", "detections", "hits", "false", "precision", "recall", "f1", "false_per_hour"]
     return pd.DataFrame(rows, columns=[*columns, "f1_change", "f1_change_low", "f1_change_high"])
