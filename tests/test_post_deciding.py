@@ -128,8 +128,20 @@ def test_an_aim_out_of_reach_gets_as_near_as_it_can(mixed):
     find = {"exhaustive": True, "candidates": [0.25, 0.5, 0.75], **PLAIN}
     assert post.choose_thresholds(scores, more, ["a"], aim="recall", aim_recall=1.0, **find) == {"a": 0.25}
     assert post.choose_thresholds(scores, more, ["a"], aim="rate", aim_rate=0.0, **find) == {"a": 0.5}
-    with pytest.raises(InputError, match="f1, recall, rate"):
+    with pytest.raises(InputError, match="f1, segments, recall, rate"):
         post.choose_thresholds(scores, truth, ["a"], aim="fame", **find)
+
+
+def test_segments_choose_where_the_truth_is_windows():
+    """A minute of calls, annotated as six windows: one long detection matches none, but fills their segments."""
+    values = np.concatenate([np.full(60, 0.8), np.full(20, 0.4), np.zeros(40)])
+    windows = events_of(*[("a", t, t + 10.0) for t in range(0, 60, 10)], ("a", 60.0, 80.0, "absent"))
+    scores = scores_of(cell=1.0, a=values)
+    find = {"exhaustive": False, "candidates": [0.2, 0.6, 0.9], "segment_seconds": 10.0, **PLAIN}
+    assert post.choose_thresholds(scores, windows, ["a"], aim="segments", **find) == {"a": 0.6}
+    for threshold in (0.2, 0.6):
+        found = post.detect(scores, {"a": threshold}, **PLAIN)
+        assert (metrics.judge(windows, found, exhaustive=False)["verdict"] != "hit").all()
 
 
 def test_a_call_that_was_not_analysed_leaves_a_threshold_all_the_same():

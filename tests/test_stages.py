@@ -10,6 +10,7 @@ import soundfile
 import yaml
 
 from whalelib import (
+    activity,
     clips,
     config,
     ensembles,
@@ -49,6 +50,11 @@ TAKES_KNOBS = [
     post.choose_thresholds,
     post.decide,
     metrics.rule,
+    activity.active,
+    activity.excess,
+    activity.heard_by,
+    activity.trade,
+    activity.levels,
 ]
 
 
@@ -132,6 +138,59 @@ def test_calibration_ensemble_and_report_by_knobs(here, tiny):
     curve = stages.detection_curve(knobs, parts, scores)
     at_half = curve[curve["threshold"] == 0.5].set_index("class")["hits"]
     assert at_half.to_dict() == report.set_index("class").loc[parts.calls, "hits"].to_dict()
+
+
+def test_clips_join_frames_and_frames_give_the_ends(here, tiny):
+    knobs = config.resolve({**tiny, "threshold": 0.3})
+    parts = stages.split(knobs)
+    stages.fit(knobs, parts, progress=False)
+    frames, clip = stages.frame_scores(knobs, parts, "test"), stages.clip_scores(knobs, parts, "test")
+    pd.testing.assert_frame_equal(stages.scores_together(knobs, parts, "test"), frames)
+    joined = config.resolve({**knobs.flat(), "joining": "least"})
+    found, scores, _ = stages.detections(joined, parts)
+    pd.testing.assert_frame_equal(scores, post.join(frames, clip, "least"))
+    assert scores[parts.classes].notna().all(axis=None)  # held-out clips leave no moment out
+    refined, *_ = stages.detections(config.resolve({**joined.flat(), "refine": True}), parts)
+    expected = post.refine(found, frames, dict.fromkeys(parts.classes, 0.3))
+    pd.testing.assert_frame_equal(refined, expected)
+
+
+def test_what_the_fifth_notebook_asks(here, tiny):
+    knobs = config.resolve({**tiny, "calibration": "platt", "activity_db": 3.0})
+    parts = stages.split(knobs)
+    stages.fit(knobs, parts, progress=False)
+    found, scores, _ = stages.detections(knobs, parts)
+    table = stages.ablation(knobs, parts)
+    report = stages.event_report(knobs, parts, found, scores).set_index("class")
+    assert table["f1"].iloc[0] == pytest.approx(report.loc["all", "f1"], nan_ok=True)
+    assert table["way"].iloc[-1] == "without calibration" and table["f1_change"].iloc[0] in (0, np.nan)
+    swept = stages.swept(knobs, parts, scores)
+    rates = stages.at_rates(knobs, parts, scores, swept).set_index("class")
+    curve = stages.detection_curve(knobs, parts, scores, swept)
+    best = metrics.recall_at(curve, knobs.aim_rate).set_index("class")["recall"]
+    assert rates["recall"].to_dict() == pytest.approx(best.to_dict(), nan_ok=True)
+    by_hour, estimate = stages.counts(knobs, parts, found, scores)
+    assert by_hour["calls"].sum() == len(found) and estimate["detections"].sum() == len(found)
+    judged = metrics.judge(parts.events("test"), found, stages.rule(knobs))
+    by_what = stages.false_rates(knobs, parts, judged, scores)
+    wrong = judged[judged["verdict"] == "false"]
+    assert by_what[by_what["by"] == "group"]["false"].sum() == len(wrong)
+    assert {"group", "hour", "loudness"} <= set(by_what["by"])
+    alike = stages.look_alikes(knobs, parts, wrong.head(3), most=2)
+    assert len(alike) == 2 * min(len(wrong), 3)
+    assert set(alike["recording"]) <= set(parts.recordings("train")["recording"])
+    trade = stages.activity_trade(knobs, parts, "test")
+    assert trade[trade["activity_db"] == 0].query("`class` == 'all'")["recall"].iloc[0] > 0.9
+    segments = stages.segment_report(knobs, parts, found, scores).set_index("class")
+    assert segments.loc["all", "segments"] <= len(parts.calls) * np.ceil(parts.hours("test") * 3600 + len(parts.folds))
+
+
+def test_recordings_may_be_split_alone(here, tiny):
+    knobs = config.resolve({**tiny, "split_by": "recording"})
+    survey = stages.survey(knobs)
+    assert (survey.recordings["group"] == survey.recordings["recording"]).all()
+    days = stages.survey(config.resolve(tiny)).recordings["group"]
+    assert days.nunique() < survey.recordings["group"].nunique()
 
 
 def test_without_a_trained_detector_the_way_is_shown(here, tiny):

@@ -15,7 +15,10 @@ LEAVES = {
     "provenance",
 }  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
-ABOVE_LEAVES = {"formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles", "exporting"}
+ABOVE_LEAVES = {
+    "formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles", "exporting", "mistakes",
+    "activity",
+}  # fmt: skip
 ABOVE_THOSE = {"train", "predict", "pseudo", "transcribe"}
 BESIDE = {"experiment", "ledger", "card"}
 TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
@@ -42,6 +45,8 @@ ROOMS["clips"] |= {"likeness"}
 ROOMS["post"] |= {"metrics"}
 ROOMS["ensembles"] |= {"metrics"}
 ROOMS["exporting"] |= {"models"}
+ROOMS["mistakes"] |= {"metrics", "models"}
+ROOMS["activity"] |= {"metrics"}
 ROOMS["pseudo"] |= {"train"}
 ROOMS["transcribe"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}

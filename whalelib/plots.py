@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; a class keeps its colour in every figure.
@@ -243,10 +244,126 @@ def reliability(ax: Axes, tables: dict[str, pd.DataFrame]) -> None:
     for (name, table), shade in zip(tables.items(), colours(list(tables)).values(), strict=True):
         ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=readable(name))
         if "share_low" in table:
-            ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.15, lw=0)
+            ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.08, lw=0)
     ax.set(xlabel="score", ylabel="share of calls", xlim=(0, 1.01), ylim=(0, 1.01))
     if tables:
         ax.legend(fontsize=7)
+
+
+def rates(axes: Sequence[Axes], table: pd.DataFrame, most: int = 8) -> None:
+    """False alarms an hour by each circumstance, axes a kind of it: the highest rates, with their intervals."""
+    axes = list(axes)
+    for ax in axes:
+        ax.set_visible(False)
+    kinds = [kind for kind in ("noise", "loudness", "hour", "group") if (table["by"] == kind).any()]
+    for ax, kind in zip(axes, kinds, strict=False):
+        part = table[table["by"] == kind].nlargest(most, "per_hour", keep="first").reset_index(drop=True)
+        reach = (part["per_hour"] - part["per_hour_low"], part["per_hour_high"] - part["per_hour"])
+        ax.barh(part.index, part["per_hour"], color=PALETTE[0], height=0.7)
+        ax.errorbar(part["per_hour"], part.index, xerr=reach, fmt="none", ecolor="0.35", lw=1, capsize=2)
+        names = [_short(f"{v} ({_lasting(h)})") for v, h in zip(part["value"], part["hours"], strict=True)]
+        ax.set_yticks(part.index, names)
+        ax.set_xlim(left=0)
+        ax.set_ylim(max(len(part), 4) - 0.5, -0.5)  # few bars are no thicker than many
+        of = int((table["by"] == kind).sum())
+        ax.set(title=kind if of <= most else f"{kind} ({most} of {of})", xlabel="false alarms an hour")
+        ax.set_visible(True)
+
+
+def _lasting(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+
+
+def _short(text: str, most: int = 34) -> str:
+    """A name that fits beside an axis: its middle is left out where it is long."""
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[len(text) - most // 2 :]}"
+
+
+def scores_by_kind(axes: Sequence[Axes], table: pd.DataFrame) -> None:
+    """How sure a class is in stretches of each kind, as shares of the kind's time; axes a class, one legend above."""
+    lines = {"call": PALETTE[0], "possible call": PALETTE[5], "no call": PALETTE[3], "no label": PALETTE[7]}
+    axes = list(axes)
+    for ax in axes:
+        ax.set_visible(False)
+    for ax, (name, part) in zip(axes, table.groupby("class", sort=False), strict=False):
+        for kind, shade in lines.items():
+            here = part[part["kind"] == kind]
+            if len(here):
+                edges = [*here["low"], here["high"].iloc[-1]]
+                ax.stairs(here["share"], edges, color=shade, ls="--" if kind == "no label" else "-")
+        ax.set(title=readable(str(name)), xlabel="score", ylabel="share of time", yscale="log", xlim=(0, 1))
+        ax.set_ylim(1e-4, 1.5)
+        ax.set_visible(True)
+    shown = [kind for kind in lines if (table["kind"] == kind).any()]
+    handles = [Line2D([], [], color=lines[kind], ls="--" if kind == "no label" else "-", label=kind) for kind in shown]
+    if axes and handles:
+        axes[0].figure.legend(handles=handles, ncols=len(handles), fontsize=8, loc="outside upper right")
+
+
+def gallery(
+    axes: Sequence[Axes],
+    sounds: Iterable[tuple[float, np.ndarray]],
+    table: pd.DataFrame,
+    sample_rate: int,
+    colour: dict[str, str],
+    high_hz: float | None = None,
+) -> None:
+    """A spectrogram for each row of a table of events, the event between two lines; axes that are left stay empty."""
+    axes = list(axes)
+    for ax in axes:
+        ax.set_visible(False)
+    events = table.reset_index(drop=True).itertuples()
+    for ax, event, (onset, sound) in zip(axes, events, sounds, strict=False):
+        ax.set_visible(True)
+        spectrogram(ax, sound, sample_rate, onset, high_hz)
+        shade = colour.get(event.label, "0.5")
+        for edge in (event.onset, event.offset):
+            ax.axvline(edge, color=shade, lw=1.2)
+        ax.set_title(f"{event.Index + 1}. {readable(event.label)} {event.score:.2f}", fontsize=8)
+        ax.set(xlabel="", ylabel="")
+        ax.tick_params(labelsize=7)
+        ax.locator_params(axis="x", nbins=4)
+    if axes:
+        axes[0].figure.supxlabel("time in the recording (s)", fontsize=9)
+        axes[0].figure.supylabel("frequency (Hz)", fontsize=9)
+
+
+def hourly(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Detections an hour of every hour that was heard, with their intervals; hours without any are there, too."""
+    hours = {hour: k for k, hour in enumerate(sorted(table["hour"].unique()))}
+    for k, name in enumerate(classes):
+        part = table[table["class"] == name]
+        at = part["hour"].map(hours) + (k - (len(classes) - 1) / 2) * 0.8 / max(len(classes), 1)
+        reach = (part["per_hour"] - part["per_hour_low"], part["per_hour_high"] - part["per_hour"])
+        look: dict[str, Any] = {"color": colours(classes)[name], "label": readable(name)}
+        ax.errorbar(at, part["per_hour"], yerr=reach, fmt="o", ms=3, lw=0.9, **look)
+    step = max(-(-len(hours) // 12), 1)
+    shown = [(k, f"{hour:%d %b}\n{hour:%H} h") for hour, k in hours.items() if k % step == 0]
+    ax.set_xticks([k for k, _ in shown], [text for _, text in shown], fontsize=7)
+    ax.set(ylabel="detections an hour", xlabel="hour (UTC)")
+    ax.set_ylim(bottom=0)
+    if len(table):
+        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        _says(ax, "no recording has a date")
+
+
+def activity(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Calls kept over time kept, when only what stands out is looked at; each dot is a bar in dB."""
+    shades = {**colours(classes), "all": "0.3"}
+    for name, part in table[table["calls"] > 0].groupby("class", sort=False):
+        part = part.sort_values("share")
+        width = 2.0 if name == "all" else 1.0
+        ax.plot(part["share"], part["recall"], "o-", ms=3, lw=width, color=shades[str(name)], label=readable(str(name)))
+    last = np.inf
+    for row in table[table["class"] == "all"].sort_values("share", ascending=False).itertuples():
+        if last - row.share > 0.08:  # further apart than a name is long
+            beside: dict[str, Any] = {"xytext": (5, -10), "textcoords": "offset points", "fontsize": 7}
+            ax.annotate(f"{row.activity_db:g} dB", (row.share, row.recall), **beside)
+            last = row.share
+    ax.set(xlabel="share of the time that is kept", ylabel="share of calls kept", xlim=(0, 1.06), ylim=(0, 1.02))
+    if ax.lines:
+        ax.legend(fontsize=7, loc="lower right")
 
 
 def recall_by(ax: Axes, table: pd.DataFrame, x: str, xlabel: str) -> None:
@@ -266,6 +383,27 @@ def listen(sound: np.ndarray, sample_rate: int, keep: bool = True) -> None:
         display(Audio(sound, rate=sample_rate))
     else:
         print("sound is left out of this notebook (keep_sound is false)")
+
+
+def slide(draw: Callable[..., Any], values: dict[str, float], live: bool = True) -> None:
+    """Call `draw` with these values, each by its name, and again whenever a slider is moved.
+
+    Where nobody can move one (`live` is false, or there are no widgets) it is called once.
+    """
+    from IPython.display import display
+
+    try:
+        import ipywidgets
+    except ImportError:
+        live = False
+    if not live:
+        draw(**values)
+        return
+    how: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.01, "continuous_update": False}
+    sliders = {
+        name: ipywidgets.FloatSlider(value=value, description=readable(name), **how) for name, value in values.items()
+    }
+    display(ipywidgets.VBox(list(sliders.values())), ipywidgets.interactive_output(draw, sliders))
 
 
 def save(figure: Any, path: Any) -> None:

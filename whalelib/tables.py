@@ -44,6 +44,7 @@ CLIPS = {
     "fold": "str",
 }
 SCORES = {"recording": "str", "onset": "float64", "offset": "float64"}
+NOISE = {**SCORES, "label": "str"}  # where a source knows what else is heard: a ship, rain, a knock
 
 TRUTHS = ("present", "possible", "absent")
 EVENT_DEFAULTS = {"low_hz": np.nan, "high_hz": np.nan, "truth": "present", "score": np.nan, "channel": 1}

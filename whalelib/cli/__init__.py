@@ -9,6 +9,7 @@ import typer
 
 from whalelib import experiment
 from whalelib.cli import (  # each adds its commands
+    cropping,
     data,
     exporting,
     grids,
@@ -25,6 +26,7 @@ from whalelib.errors import InputError
 
 __all__ = [
     "app",
+    "cropping",
     "data",
     "exporting",
     "grids",

@@ -87,6 +87,9 @@ class Data:
         0.0, "training clips of the commonest kind that stay for each one of all others; 0 keeps all", ge=0
     )
     noise_class: bool = _knob(False, "is 'noise' a class of its own, 1 where no call of any label is?")
+    split_by: Literal["group", "recording"] = _knob(
+        "group", "what the split never cuts: a group (day, tape, site), or a recording alone, where groups are too few"
+    )
     join_copies: Literal["alike", "equal", "none"] = _knob(
         "alike", "recordings that never part in the split: of one sound, of equal files, or neither"
     )
@@ -349,11 +352,16 @@ class Deciding:
     )
     threshold: float | None = _knob(None, "score that opens a detection; empty: chosen on validation days", ge=0, le=1)
     class_thresholds: dict[str, float] = _knob({}, "the threshold of some classes, by name, over all others")
-    aim: Literal["f1", "recall", "rate"] = _knob(
-        "f1", "thresholds are chosen for the best F1, for aim_recall, or for aim_rate"
+    aim: Literal["f1", "segments", "recall", "rate"] = _knob(
+        "f1", "thresholds are chosen for the best F1 of calls or of segments, for aim_recall, or for aim_rate"
     )
     aim_recall: float = _knob(0.9, "share of calls to be found, with as few false alarms as can be", gt=0, le=1)
     aim_rate: float = _knob(1.0, "false alarms an hour and class that are allowed", "1/h", ge=0)
+    segment_seconds: float = _knob(1.0, "length of the segments, where detections are judged by segments", "s", gt=0)
+    joining: Literal["none", "product", "mean", "least"] = _knob(
+        "none", "how the scores of held-out clips join those of frames: the clip knows whether, the frame knows when"
+    )
+    refine: bool = _knob(False, "with joining: do ends of detections lie where the frames alone cross the threshold?")
     ensemble: list[str] = _knob([], "folders of trained detectors whose scores join this one's")
     ensemble_by: Literal["mean", "power", "rank"] = _knob("mean", "mean score, power mean, or mean rank")
     ensemble_power: float = _knob(2.0, "of the power mean: the higher, the more the surest detector counts", gt=0)
@@ -370,11 +378,38 @@ class Matching:
     collar_edges: Literal["both", "onset"] = _knob("both", "collar: beginning and end, or the beginning alone")
 
 
+@dataclass(frozen=True, config=_STRICT)
+class Writing:
+    """What a notebook leaves behind for other programs."""
+
+    write_as: list[str] = _knob(
+        ["raven", "raven_all", "csv"], "of raven, raven_all (one over all), audacity, csv, parquet, noaa", signed=False
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Activity:
+    """Which stretches of long, mostly empty recordings are worth looking at (`whalelib crop`)."""
+
+    activity_db: float = _knob(
+        6.0, "a moment counts that stands so far above its band's noise floor", "dB", signed=False
+    )
+    activity_score: float = _knob(
+        0.1, "by a detector: a moment counts whose score reaches this", signed=False, ge=0, le=1
+    )
+    activity_step_seconds: float = _knob(0.25, "length of a moment", "s", signed=False, gt=0)
+    margin_seconds: float = _knob(2.0, "what is kept before and after it", "s", signed=False, ge=0)
+    floor_seconds: float = _knob(
+        60.0, "how much around a moment its noise floor is taken from", "s", signed=False, gt=0
+    )
+    floor_share: float = _knob(0.3, "share of that time in which a band is below its floor", signed=False, ge=0, le=1)
+
+
 SECTIONS: dict[str, type] = {
     "ocean": Ocean, "reading": Reading, "data": Data, "features": Features, "augment": Augment, "model": Model,
     "train": Train, "objective": Objective, "sampling": Sampling, "pseudo": Pseudo,
     "transcripts": Transcripts, "transcriber": Transcriber, "tracking": Tracking, "scan": Scan, "post": Post,
-    "deciding": Deciding, "matching": Matching,
+    "deciding": Deciding, "matching": Matching, "writing": Writing, "activity": Activity,
 }  # fmt: skip
 
 # What each product of the pipeline depends on: sections, or a single knob of one. Its signature hashes exactly these.

@@ -14,6 +14,7 @@ from whalelib.config.files import read_store_knobs
 from whalelib.config.page import (
     PRODUCTS,
     SECTIONS,
+    Activity,
     Augment,
     Data,
     Deciding,
@@ -31,6 +32,7 @@ from whalelib.config.page import (
     Train,
     Transcriber,
     Transcripts,
+    Writing,
 )
 from whalelib.errors import InputError, needs_extra, suggestion
 
@@ -69,6 +71,8 @@ class Config:
     post: Post
     deciding: Deciding
     matching: Matching
+    writing: Writing
+    activity: Activity
 
     def __getattr__(self, name: str) -> Any:
         if name in _SECTION_OF:

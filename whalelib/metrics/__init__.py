@@ -1,7 +1,7 @@
 """How good is a detector? By clips (ranking) and by events (matching), with intervals, what is unknown left out."""
 
 from whalelib.metrics.clips import MEASURES, clip_report, flat
-from whalelib.metrics.curves import detection_curve, false_per_hour_at, operating_points, recall_at
+from whalelib.metrics.curves import detection_curve, false_per_hour_at, operating_points, points_at, recall_at
 from whalelib.metrics.events import event_report, judge
 from whalelib.metrics.intervals import interval
 from whalelib.metrics.known import cell_truth, known_hours, recording_truth
@@ -10,6 +10,7 @@ from whalelib.metrics.psds import Psds, psds
 from whalelib.metrics.ranking import label_precision
 from whalelib.metrics.reliability import calibration_error, reliability
 from whalelib.metrics.segments import segment_report, segments
+from whalelib.metrics.trading import at_rates, compare
 
 __all__ = [
     "MEASURES",
@@ -18,9 +19,11 @@ __all__ = [
     "Overlap",
     "Psds",
     "Rule",
+    "at_rates",
     "calibration_error",
     "cell_truth",
     "clip_report",
+    "compare",
     "detection_curve",
     "event_report",
     "false_per_hour_at",
@@ -30,6 +33,7 @@ __all__ = [
     "known_hours",
     "label_precision",
     "operating_points",
+    "points_at",
     "psds",
     "recall_at",
     "recording_truth",

@@ -78,6 +78,16 @@ def operating_points(
     return points.sort_values("class", key=lambda c: c.map({n: k for k, n in enumerate(classes)}), kind="stable")
 
 
+def points_at(curve: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """Of each class the point of a curve whose threshold is nearest to its own."""
+    rows = []
+    for name, threshold in thresholds.items():
+        mine = curve[curve["class"] == name]
+        if len(mine):
+            rows.append(mine.iloc[int((mine["threshold"] - threshold).abs().to_numpy().argmin())])
+    return pd.DataFrame(rows, columns=curve.columns).reset_index(drop=True)
+
+
 def recall_at(curve: pd.DataFrame, false_per_hour: float) -> pd.DataFrame:
     """The highest recall of each class at no more than so many false alarms an hour, with its threshold, and the mean.
 

@@ -59,21 +59,10 @@ def event_report(
     With `groups` (day or tape, by recording; the recordings table's column with its index) each rate has an interval,
     `f1_low` to `f1_high`, by drawing whole groups `draws` times.
     """
-    table = _hours(hours, classes, groups is not None)
-    judged = judge(truth, detections, rule, exhaustive=exhaustive)
-    present = truth[truth["truth"] == "present"]
-    of = _Groups(groups, classes)
-    counts = np.zeros((3, of.many, len(classes)))
-    hits, false = (judged[judged["verdict"] == verdict] for verdict in ("hit", "false"))
-    for count, events in zip(counts, (present, hits, false), strict=True):
-        np.add.at(count, of.places(events), 1)
-    mistaken = np.zeros(of.many)
-    np.add.at(mistaken, of.places(_mistaken(present, judged, rule, classes))[0], 1)
-    heard = np.zeros((of.many, len(classes)))
-    np.add.at(heard, of.group(table.index.to_series()), table[list(classes)].to_numpy(dtype=float))
+    of = Groups(groups, classes)
+    counts, mistaken, heard = counted(truth, detections, hours, of, rule, exhaustive=exhaustive)
 
-    everything = np.ones((1, of.many))
-    times = everything if groups is None else np.concatenate([everything, of.times(draws, seed)])
+    times = of.times(draws, seed)
     drawn = np.einsum("dg,cgk->dkc", times, counts)
     rates = _rates(drawn, times @ heard, times @ mistaken)
     total = counts.sum(axis=1).T
@@ -83,7 +72,7 @@ def event_report(
     return with_ends(report, rates, level, intervals=groups is not None)
 
 
-class _Groups:
+class Groups:
     """Numbers for groups and classes, by which events are counted."""
 
     def __init__(self, groups: pd.Series | None, classes: Sequence[str]) -> None:
@@ -105,7 +94,11 @@ class _Groups:
         return self.group(events["recording"])[column >= 0], column[column >= 0]
 
     def times(self, draws: int, seed: int) -> np.ndarray:
-        return resamples(np.arange(self.many), draws, seed)[1].astype(float)
+        """How often each draw holds each group, the first being all there is once; without groups there is no other."""
+        everything = np.ones((1, self.many))
+        if self.of_recording is None:
+            return everything
+        return np.concatenate([everything, resamples(np.arange(self.many), draws, seed)[1].astype(float)])
 
 
 def _hours(hours: float | pd.DataFrame, classes: Sequence[str], grouped: bool) -> pd.DataFrame:
@@ -116,6 +109,32 @@ def _hours(hours: float | pd.DataFrame, classes: Sequence[str], grouped: bool) -
     if grouped:
         raise InputError(f"{hours!r} hours cannot be drawn by groups: give those of each recording, by known_hours.")
     return pd.DataFrame(float(hours), index=[""], columns=list(classes))
+
+
+def counted(
+    truth: pd.DataFrame,
+    detections: pd.DataFrame,
+    hours: float | pd.DataFrame,
+    of: Groups,
+    rule: Rule = OVERLAP,
+    *,
+    exhaustive: Exhaustive = True,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each group: calls, hits and false alarms [3, groups, classes], calls found as another class [groups], and the
+    hours [groups, classes]."""
+    classes = list(of.classes)
+    table = _hours(hours, classes, of.of_recording is not None)
+    judged = judge(truth, detections, rule, exhaustive=exhaustive)
+    present = truth[truth["truth"] == "present"]
+    counts = np.zeros((3, of.many, len(classes)))
+    hits, false = (judged[judged["verdict"] == verdict] for verdict in ("hit", "false"))
+    for count, events in zip(counts, (present, hits, false), strict=True):
+        np.add.at(count, of.places(events), 1)
+    mistaken = np.zeros(of.many)
+    np.add.at(mistaken, of.places(_mistaken(present, judged, rule, classes))[0], 1)
+    heard = np.zeros((of.many, len(classes)))
+    np.add.at(heard, of.group(table.index.to_series()), table[classes].to_numpy(dtype=float))
+    return counts, mistaken, heard
 
 
 def _mistaken(present: pd.DataFrame, judged: pd.DataFrame, rule: Rule, classes: Sequence[str]) -> pd.DataFrame:

@@ -55,8 +55,18 @@ def ends(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarr
     if not len(values):
         values = np.full((1, *values.shape[1:]), np.nan)
     tail = (1 - level) / 2
-    low, high = np.nanquantile(np.where(enough, values, 0.0), [tail, 1 - tail], axis=0)
+    judged = np.where(np.isfinite(values), values, np.nan)
+    low, high = np.nanquantile(np.where(enough, judged, 0.0), [tail, 1 - tail], axis=0)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def poisson(counts: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """The exact interval of a Poisson count. What comes in bouts varies by more, so see it as the least."""
+    from scipy.stats import chi2
+
+    tail = (1 - level) / 2
+    low = np.where(counts > 0, chi2.ppf(tail, 2 * np.maximum(counts, 1)) / 2, 0.0)
+    return low, chi2.ppf(1 - tail, 2 * (counts + 1)) / 2
 
 
 def mean_of_classes(values: np.ndarray) -> np.ndarray:

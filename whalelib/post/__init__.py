@@ -1,5 +1,6 @@
 """Scores to detections: smooth, cut at a threshold, merge, drop what is too short; thresholds from validation days."""
 
+from whalelib.post.ablating import without_each
 from whalelib.post.calibrating import Calibration, calibrate
 from whalelib.post.counting import hourly, presence_by, true_calls
 from whalelib.post.deciding import Decided, decide
@@ -26,4 +27,5 @@ __all__ = [
     "smooth",
     "suppress",
     "true_calls",
+    "without_each",
 ]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from whalelib import metrics
 from whalelib.errors import InputError
-from whalelib.metrics.intervals import DRAWS, LEVEL, ends, resamples
+from whalelib.metrics.intervals import DRAWS, LEVEL, ends, poisson, resamples
 from whalelib.metrics.known import Exhaustive
 
 HOURLY = ["hour", "class", "analysed_seconds", "calls", "presence", "per_hour", "per_hour_low", "per_hour_high"]
@@ -29,8 +29,6 @@ def hourly(
     of a Poisson count, made longer by what of the hour was not analysed; calls come in bouts, so see it as the least.
     Every recording must have a start.
     """
-    from scipy.stats import chi2
-
     start = recordings.set_index("recording")["start"]
     used = pd.Index(scores["recording"].unique())
     undated = [name for name in used if name not in start.index or pd.isna(start[name])]
@@ -53,12 +51,11 @@ def hourly(
         calls = np.zeros(len(heard), dtype=int)
         if counted is not None and name in counted.index.get_level_values("label"):
             calls = counted.xs(name, level="label").reindex(heard.index).fillna(0).to_numpy(dtype=int)
-        hours, tail = heard.to_numpy() / 3600, (1 - level) / 2
-        low = np.where(calls > 0, chi2.ppf(tail, 2 * np.maximum(calls, 1)) / 2, 0.0)
+        hours, (low, high) = heard.to_numpy() / 3600, poisson(calls, level)
         columns = {
             "hour": heard.index, "class": name, "analysed_seconds": heard.to_numpy(), "calls": calls,
             "presence": calls > 0, "per_hour": calls / hours, "per_hour_low": low / hours,
-            "per_hour_high": chi2.ppf(1 - tail, 2 * (calls + 1)) / 2 / hours,
+            "per_hour_high": high / hours,
         }  # fmt: skip
         parts.append(pd.DataFrame(columns, columns=HOURLY))
     return pd.concat(parts, ignore_index=True).sort_values(["hour", "class"], kind="stable", ignore_index=True)

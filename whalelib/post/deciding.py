@@ -47,6 +47,7 @@ def decide(
     aim: str = "f1",
     aim_recall: float = 0.9,
     aim_rate: float = 1.0,
+    segment_seconds: float = 1.0,
     rule: metrics.Rule = metrics.OVERLAP,
     **steps: Any,
 ) -> Decided:
@@ -65,6 +66,7 @@ def decide(
             scores = fitted.apply(scores)
         if left:
             aims: dict[str, Any] = {"aim": aim, "aim_recall": aim_recall, "aim_rate": aim_rate}
+            aims["segment_seconds"] = segment_seconds
             fixed |= choose_thresholds(scores, truth, left, rule=rule, exhaustive=exhaustive, **aims, **steps)
     return Decided({name: fixed[name] for name in classes}, fitted)
 

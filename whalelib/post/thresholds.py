@@ -14,7 +14,7 @@ from whalelib.metrics.known import Exhaustive
 from whalelib.post.detecting import detect
 
 CANDIDATES = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2))
-AIMS = ("f1", "recall", "rate")
+AIMS = ("f1", "segments", "recall", "rate")
 
 
 def choose_thresholds(
@@ -27,6 +27,7 @@ def choose_thresholds(
     aim: str = "f1",
     aim_recall: float = 0.9,
     aim_rate: float = 1.0,
+    segment_seconds: float = 1.0,
     candidates: Sequence[float] = CANDIDATES,
     **steps: Any,
 ) -> dict[str, float]:
@@ -34,6 +35,7 @@ def choose_thresholds(
 
     - f1: the best event F1. Between equal thresholds the middle one is taken, since it is the furthest from falling off
       either side
+    - segments: the same of the F1 of segments of `segment_seconds`, for truth that is no calls but windows
     - recall: the fewest false alarms with a recall of `aim_recall`, or else the highest recall there is
     - rate: the highest recall at no more than `aim_rate` false alarms an hour, or else the fewest there are
 
@@ -44,6 +46,8 @@ def choose_thresholds(
     hours = metrics.known_hours(scores, truth, classes, exhaustive=exhaustive)
     found = at_thresholds(scores, classes, candidates, **steps)
     points = metrics.operating_points(truth, found, hours, classes, rule, exhaustive=exhaustive)
+    if aim == "segments":
+        points = _by_segments(points, truth, found, scores, segment_seconds, exhaustive)
     best = dict.fromkeys(classes, 0.5)
     for name in classes:
         mine = points[points["class"] == name].sort_values("threshold")
@@ -59,9 +63,31 @@ def at_thresholds(
     return {float(t): detect(scores, dict.fromkeys(classes, float(t)), **steps) for t in candidates}
 
 
+def _by_segments(
+    points: pd.DataFrame,
+    truth: pd.DataFrame,
+    found: dict[float, pd.DataFrame],
+    scores: pd.DataFrame,
+    seconds: float,
+    exhaustive: Exhaustive,
+) -> pd.DataFrame:
+    """The points with the F1 of segments in place of that of calls."""
+    classes = list(points["class"].unique())
+    analysed = scores.groupby(scores["recording"].astype(str), sort=False)["offset"].max()
+    recordings = analysed.rename_axis("recording").rename("seconds").reset_index()
+    f1: dict[tuple[str, float], float] = {}
+    for threshold, detections in found.items():
+        report = metrics.segment_report(
+            truth, detections, recordings, classes, segment_seconds=seconds, exhaustive=exhaustive
+        )
+        f1 |= {(name, threshold): value for name, value in zip(report["class"], report["f1"], strict=True)}
+    at = zip(points["class"], points["threshold"], strict=True)
+    return points.assign(f1=[f1[name, float(threshold)] for name, threshold in at])
+
+
 def _serves(points: pd.DataFrame, aim: str, recall: float, rate: float) -> float:
     """The threshold of one class, its points in order of threshold."""
-    f1, found = points["f1"].to_numpy(), points["recall"].to_numpy()
+    f1, found = points["f1"].fillna(0.0).to_numpy(), points["recall"].to_numpy()
     false, threshold = points["false"].to_numpy(), points["threshold"].to_numpy()
     if aim == "recall":
         good = found >= min(recall, found.max()) - 1e-9

@@ -33,6 +33,7 @@ class Survey:
     events: pd.DataFrame
     exhaustive: bool  # does a stretch without an event hold no call? Only then may it serve as noise
     problems: list[str] = field(default_factory=list)  # what was left out, one sentence each
+    noise: pd.DataFrame = field(default_factory=lambda: tables.empty(tables.NOISE))  # if known
 
     @property
     def hours(self) -> float:

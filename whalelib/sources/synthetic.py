@@ -36,4 +36,4 @@ def synthetic(
         ocean_density=ocean_density,
         ocean_song=ocean_song,
     )
-    return Survey(recordings, events, exhaustive=True)
+    return Survey(recordings, events, exhaustive=True, noise=synth.noises(folder))

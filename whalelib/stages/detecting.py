@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,7 +10,9 @@ import pandas as pd
 from whalelib import ensembles, experiment
 from whalelib.config import Config, section_of
 from whalelib.stages.folders import data_folder
-from whalelib.stages.products import Split, heard, place, scan
+from whalelib.stages.products import Split, heard, held_out, place, scan
+
+_ABOUT_SCORES = ("ensemble", "ensemble_by", "ensemble_power", "joining", "refine")
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.metrics import Rule
@@ -17,7 +20,25 @@ if TYPE_CHECKING:  # torch is loaded by the functions that need it
 
 
 def scores_together(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
-    """Scores of the recordings of these folds, those of all detectors of the ensemble together, where there is one."""
+    """Scores of the recordings of these folds, those of the ensemble together and those of clips joined, if wanted."""
+    own = frame_scores(config, parts, *folds)
+    if config.joining == "none":
+        return own
+    from whalelib import post
+
+    return post.join(own, pd.concat([clip_scores(config, parts, fold) for fold in folds]), config.joining)
+
+
+def clip_scores(config: Config, parts: Split, fold: str) -> pd.DataFrame:
+    """What the detector says of each clip of a held-out fold as a whole, as a scores table."""
+    held = held_out(config, parts, fold)
+    names = ensembles.classes_of(held)
+    said = pd.DataFrame(ensembles.scores_of(held).astype("float32"), columns=names)
+    return pd.concat([held[["recording", "onset"]], (held["onset"] + held["seconds"]).rename("offset"), said], axis=1)
+
+
+def frame_scores(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
+    """The scores of frames alone, as scans have them, those of all detectors of the ensemble together."""
     from whalelib import predict, train
 
     own, _ = scan(config, parts, *folds)
@@ -34,18 +55,26 @@ def scores_together(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
     return ensembles.scans_together(tables, config.ensemble_by, power=config.ensemble_power)
 
 
-def decide(config: Config, parts: Split) -> Decided:
-    """Thresholds and calibration from the validation fold alone; it is not scanned where all is given by hand."""
+def decide(
+    config: Config,
+    parts: Split,
+    validation: Callable[[], pd.DataFrame] | None = None,
+    steps: dict[str, Any] | None = None,
+) -> Decided:
+    """Thresholds and calibration from the validation fold alone; it is not scanned where all is given by hand.
+
+    Scores of that fold that are there already may be given, and other steps than the knobs'.
+    """
     from whalelib import post
 
     return post.decide(
-        lambda: scores_together(config, parts, "validation"),
+        validation or (lambda: scores_together(config, parts, "validation")),
         parts.events("validation"),
         parts.calls,
         rule=rule(config),
         exhaustive=parts.survey.exhaustive,
-        **section_of(config, "deciding", without=("ensemble", "ensemble_by", "ensemble_power")),
-        **section_of(config, "post"),
+        **section_of(config, "deciding", without=_ABOUT_SCORES),
+        **(section_of(config, "post") if steps is None else steps),
     )
 
 
@@ -57,6 +86,8 @@ def detections(config: Config, parts: Split) -> tuple[pd.DataFrame, pd.DataFrame
     scores = decided.calibrated(scores_together(config, parts, "test"))
     bands = post.bands_of(parts.events("train"))
     found = post.detect(scores, decided.thresholds, bands=bands, **section_of(config, "post"))
+    if config.refine and config.joining != "none":
+        found = post.refine(found, decided.calibrated(frame_scores(config, parts, "test")), decided.thresholds)
     return found, scores, decided.thresholds
 
 
@@ -65,26 +96,3 @@ def rule(config: Config) -> Rule:
     from whalelib import metrics
 
     return metrics.rule(**section_of(config, "matching"))
-
-
-def event_report(config: Config, parts: Split, found: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Detections on the test fold scored call by call where the truth is known, with intervals over groups."""
-    from whalelib import metrics
-
-    groups = parts.survey.recordings.set_index("recording")["group"]
-    return metrics.event_report(parts.events("test"), found, **_scored(config, parts, scores), groups=groups)
-
-
-def detection_curve(config: Config, parts: Split, scores: pd.DataFrame) -> pd.DataFrame:
-    """Recall and false alarms an hour on the test fold at many thresholds, each followed by every other step."""
-    from whalelib import metrics, post
-
-    found = post.at_thresholds(scores, parts.calls, **section_of(config, "post"))
-    return metrics.operating_points(parts.events("test"), found, **_scored(config, parts, scores))
-
-
-def _scored(config: Config, parts: Split, scores: pd.DataFrame) -> dict[str, Any]:
-    from whalelib import metrics
-
-    known: dict[str, Any] = {"classes": parts.calls, "exhaustive": parts.survey.exhaustive}
-    return {**known, "hours": metrics.known_hours(scores, parts.events("test"), **known), "rule": rule(config)}

@@ -78,7 +78,10 @@ def survey(config: Config) -> Survey:
     given = {name: value for name, value in config.flat(["ocean", "reading", "data"]).items() if value not in ("", [])}
     with experiment.alone(Path(folder)) if config.source == "synthetic" else contextlib.nullcontext():
         found = sources.load(config.source, folder, **given)
-    return dataclasses.replace(found, problems=[*notes, *found.problems])
+    recordings = found.recordings
+    if config.split_by == "recording":
+        recordings = recordings.assign(group=recordings["recording"])
+    return dataclasses.replace(found, recordings=recordings, problems=[*notes, *found.problems])
 
 
 def examine(config: Config, found: Survey) -> list[Finding]:
@@ -344,7 +347,7 @@ def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
     return ensembles.held_out(cut.table(fold), scores, cut.classes)
 
 
-def _band(config: Config) -> tuple[float, float]:
+def band(config: Config) -> tuple[float, float]:
     """From where to where the front end hears, in the recording's own Hz."""
     if config.front_end in ("ast", "whisper", "waveform"):
         return 0.0, config.sample_rate / 2
@@ -363,7 +366,7 @@ def facts(config: Config, parts: Split, run_folder: str | Path) -> dict[str, Any
         "source": config.source,
         "exhaustive": parts.survey.exhaustive,
         "folds": folds,
-        "band": _band(config),
+        "band": band(config),
         "features": section_of(config, "features"),
         "training": section_of(config, "train", without=("keep_at", "workers")),
         "values": experiment.recorded(Path(run_folder)),

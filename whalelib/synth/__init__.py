@@ -20,7 +20,7 @@ from whalelib.synth.calls import (
     unit_type,
     upcall,
 )
-from whalelib.synth.folder import GENERATOR, ocean
+from whalelib.synth.folder import GENERATOR, noises, ocean
 from whalelib.synth.miniatures import MINIATURE_VERSION, MINIATURES, miniature
 from whalelib.synth.noise import airgun, ambient_noise, knock, rain, recorder_hum, ship
 from whalelib.synth.propagation import GAP_SECONDS
@@ -48,6 +48,7 @@ __all__ = [
     "in_band_rms",
     "knock",
     "miniature",
+    "noises",
     "ocean",
     "pulse_train",
     "rain",

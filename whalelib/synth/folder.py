@@ -19,7 +19,7 @@ from whalelib.synth.whole import made_once
 
 FULL_SCALE_DB = 150.0
 MOST_WAV_BYTES = 2**32 - 2**12
-GENERATOR = 2  # Counts up when the same arguments begin to give another ocean.
+GENERATOR = 3  # Counts up when the same arguments begin to give another ocean, or more of it.
 
 
 def ocean(
@@ -37,9 +37,10 @@ def ocean(
     """The recordings and events of a synthetic ocean, made in `folder` if it is not there yet.
 
     The folder gets `audio/*.wav`, one recording a site and day; `raven/*.selections.txt` and `noaa_log.csv`, the calls
-    as annotators would hand them in; and `truth.csv`, which adds each call's level over the noise and its range. It
-    appears only when it is whole. Events carry the extra columns `snr_db` and `range_km`. With `ocean_song` humpbacks
-    sing all day and nobody else calls: the labels are those of their units.
+    as annotators would hand them in; `truth.csv`, which adds each call's level over the noise and its range; and
+    `noise.csv`, when a ship, rain, an air gun or a knock was heard. It appears only when it is whole. Events carry the
+    extra columns `snr_db` and `range_km`. With `ocean_song` humpbacks sing all day and nobody else calls: the labels
+    are those of their units.
     """
     folder = Path(folder)
     args = {
@@ -83,20 +84,22 @@ def _write(folder: Path, args: dict, progress: bool) -> None:
     (folder / "audio").mkdir(parents=True)
     (folder / "raven").mkdir()
     seed, rate = args["ocean_seed"], args["ocean_rate"]
-    recordings, truth = _recordings(folder, args), []
+    recordings, truth, noise = _recordings(folder, args), [], []
     for k, row in enumerate(recordings.itertuples()):
         day, site = divmod(k, args["ocean_sites"])
         if args.get("ocean_song"):
-            sound, rows = make_song(seed, day, site, row.seconds, rate)
+            sound, rows, heard = make_song(seed, day, site, row.seconds, rate)
         else:
-            sound, rows = make_recording(seed, day, site, row.seconds, rate, args["ocean_density"])
+            sound, rows, heard = make_recording(seed, day, site, row.seconds, rate, args["ocean_density"])
         write_wav(Path(row.path), sound, rate, rng_for(seed, 4, day, site).normal(0, 2))
         truth += [{"recording": row.recording, "channel": 1, **event} for event in rows]
+        noise += [{"recording": row.recording, **stretch} for stretch in heard]
         if progress:
             end = "\n" if k + 1 == len(recordings) else ""
             print(f"\rocean: recording {k + 1} of {len(recordings)}", end=end, file=sys.stderr, flush=True)
     columns = [*tables.EVENTS, "snr_db", "range_km"]
     pd.DataFrame(truth, columns=columns).to_csv(folder / "truth.csv", index=False)
+    pd.DataFrame(noise, columns=list(tables.NOISE)).round(3).to_csv(folder / "noise.csv", index=False)
     events = _events(folder)
     formats.write_noaa_log(folder / "noaa_log.csv", events, recordings)
     for recording, one in recordings.groupby("recording"):
@@ -118,3 +121,8 @@ def _events(folder: Path) -> pd.DataFrame:
     types = {**tables.EVENTS, "snr_db": "float64", "range_km": "float64"}
     truth = pd.read_csv(folder / "truth.csv", dtype=types)
     return tables.check_events(truth, classes=[*SPECIES, *UNITS], where=str(folder / "truth.csv"))
+
+
+def noises(folder: str | Path) -> pd.DataFrame:
+    """When what was heard in an ocean besides whales and the murmur that is always there."""
+    return pd.read_csv(Path(folder) / "noise.csv", dtype=tables.NOISE)

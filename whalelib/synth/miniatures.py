@@ -69,7 +69,7 @@ def dclde2013(folder: Path, seed: int) -> None:
     calls = []
     for number in range(7 * a_day):
         start = FIRST_DAY.tz_localize(None) + pd.Timedelta(hours=number * 24 / a_day)
-        sound, rows = make_recording(seed, number, 0, seconds, rate, 2.5)
+        sound, rows, _ = make_recording(seed, number, 0, seconds, rate, 2.5)
         name = f"NOPP6_EST_{start:%Y%m%d_%H%M%S}_CH10.wav"
         write_wav(folder / "source-audio" / name, sound, rate, 0.0)
         calls += [(start, row) for row in rows]

@@ -66,32 +66,40 @@ def site_of(seed: int, site: int) -> Site:
     return Site(name, rng.uniform(-3, 3), rng.uniform(2, 8), mains_hz, rng.uniform(70, 90), rng.uniform(0.5, 3))
 
 
-def heard_noise(rng: np.random.Generator, rate: int, seconds: float, day: Day, site: Site) -> Wave:
-    """All that a recording hears besides whales."""
+def heard_noise(rng: np.random.Generator, rate: int, seconds: float, day: Day, site: Site) -> tuple[Wave, list[dict]]:
+    """All that a recording hears besides whales, and when which of it, as (onset, offset, label)."""
     level_db = 72 + day.level_db + site.level_db + rng.normal(0, 1)
     sound = ambient_noise(rng, rate, seconds, level_db, day.slope_db, site.hump_db, rng.uniform(2, 14))
     sound += recorder_hum(rng, rate, seconds, site.mains_hz, site.hum_db)
+    heard = []
+
+    def lay(label: str, begin: float, wave: Wave, gain: float = 1.0) -> None:
+        add(sound, begin, gain * wave if gain != 1.0 else wave, rate)
+        heard.append({"onset": begin, "offset": min(begin + len(wave) / rate, seconds), "label": label})
+
     for begin in np.arange(0, seconds, PASS_SECONDS):
         length = min(PASS_SECONDS, seconds - begin)
         if rng.random() < SHIP_SHARE:
-            add(sound, begin, ship(rng, rate, length), rate)
+            lay("ship", begin, ship(rng, rate, length))
         if rng.random() < RAIN_SHARE:
-            add(sound, begin, rain(rng, rate, length, rng.uniform(56, 70)), rate)
+            lay("rain", begin, rain(rng, rate, length, rng.uniform(56, 70)))
     if day.airgun_db is not None:
         level_db = day.airgun_db + rng.normal(0, 3)
         for shot in np.arange(rng.uniform(0, 10), seconds, rng.uniform(10, 15)):
-            add(sound, shot, db(level_db + rng.normal(0, 1)) * airgun(rng, rate), rate)
+            gain = db(level_db + rng.normal(0, 1))
+            lay("air gun", shot, airgun(rng, rate), float(gain))
     for at in rng.uniform(0, seconds, rng.poisson(site.knocks_per_minute * seconds / 60)):
-        add(sound, at, db(rng.uniform(95, 122)) * knock(rng, rate), rate)
-    return sound
+        gain = db(rng.uniform(95, 122))
+        lay("knock", at, knock(rng, rate), float(gain))
+    return sound, heard
 
 
 def make_recording(
     seed: int, day_number: int, site_number: int, seconds: float, rate: int, density: float
-) -> tuple[Wave, list[dict]]:
-    """One recording's sound, in uPa, and the rows of its calls."""
+) -> tuple[Wave, list[dict], list[dict]]:
+    """One recording's sound, in uPa, the rows of its calls, and those of what else is heard in it."""
     day, site = day_of(seed, day_number, seconds), site_of(seed, site_number)
-    sound = heard_noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
+    sound, noises = heard_noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
     # Noise draws from its own numbers, so an ocean without whales sounds the same but for them.
     calls = calls_around(rng_for(seed, 3, day_number, site_number), rate, seconds, day.mix, density)
     snr_db = [snr_of(call, sound, rate) for call in calls]
@@ -111,4 +119,4 @@ def make_recording(
         }
         for call, snr in sorted(heard, key=lambda pair: pair[0].onset)
     ]
-    return sound, rows
+    return sound, rows, noises

@@ -42,10 +42,12 @@ def sung(rng: np.random.Generator, seconds: float) -> list[tuple[float, str]]:
     return units
 
 
-def make_song(seed: int, day_number: int, site_number: int, seconds: float, rate: int) -> tuple[Wave, list[dict]]:
-    """One recording's sound, in uPa, and the rows of its units, the nearer singer's and the further one's."""
+def make_song(
+    seed: int, day_number: int, site_number: int, seconds: float, rate: int
+) -> tuple[Wave, list[dict], list[dict]]:
+    """One recording's sound, in uPa, the rows of all singers' units, and those of what else is heard in it."""
     day, site = day_of(seed, day_number, seconds), site_of(seed, site_number)
-    sound = heard_noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
+    sound, noises = heard_noise(rng_for(seed, 2, day_number, site_number), rate, seconds, day, site)
     noise, rows, units = sound.copy(), [], repertoire(seed)
     rng = rng_for(seed, 11, day_number, site_number)
     near_db = rng.uniform(*_SNR_DB)
@@ -73,4 +75,4 @@ def make_song(seed: int, day_number: int, site_number: int, seconds: float, rate
                     "range_km": np.nan,
                 }
             )
-    return sound, sorted(rows, key=lambda row: row["onset"])
+    return sound, sorted(rows, key=lambda row: row["onset"]), noises
