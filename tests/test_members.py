@@ -132,7 +132,9 @@ def test_members_are_trainings_of_their_own_seeds_that_are_not_repeated(knobs):
     assert fitted.seconds == pytest.approx(first.seconds + second.seconds)
     curves = [one.history["train_loss"].to_numpy() for one in (fitted, first, second)]
     np.testing.assert_allclose(curves[0], (curves[1] + curves[2]) / 2)
-    assert stages.trained(knobs, parts).detector.options["members"] == 2
+    again = train.join((pytest.fail("asked for again") for _ in range(2)), stages.place(knobs, "detector", parts))
+    assert again.detector.options["members"] == 2
+    pd.testing.assert_frame_equal(again.history, fitted.history)
 
 
 def test_runs_of_other_seeds_share_no_member(knobs):

@@ -110,7 +110,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         self.neck = make_neck(neck, self.network.dim, width, dropout)
         dim = (self.neck or self.network).dim
         self.head = PoolingHead(dim, len(classes), pooling, dropout, head_layers)
-        self.others = nn.ModuleList(Detector(**self.options) for _ in range(members - 1))
+        self.others: Any = nn.ModuleList(Detector(**self.options) for _ in range(members - 1))
         self.options["members"] = members
         self.answer(answers)
         self.adapt(freeze, lora_rank, lora_alpha, lora_dropout)
