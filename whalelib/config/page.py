@@ -210,6 +210,9 @@ class Train:
         "ap", "the validation figure by which an epoch is kept"
     )
     patience: int = _knob(0, "stop after so many epochs without a better one; 0: never", "epochs", ge=0)
+    members: int = _knob(
+        1, "trainings, each from a seed of its own, whose mean answer is the detector's", "trainings", ge=1
+    )
     workers: int = _knob(0, "processes that read clips", "processes", signed=False, ge=0)
     save_every: int = _knob(0, "a checkpoint each so many steps too; 0: one an epoch", "steps", signed=False, ge=0)
     keep_at: str = _knob(

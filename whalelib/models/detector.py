@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -46,6 +46,9 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
     `save_pretrained`, `from_pretrained` and `push_to_hub` keep it as safetensors and JSON. At a `speed` of 8 it hears a
     recording at 2 kHz as a front end for 16 kHz would hear it played eight times as fast; its times stay the
     recording's. `answers` names its answers after the classes that they are the maximum of.
+
+    Of several `members` it is the first, and holds the others: whole detectors like itself, each with weights of its
+    own. Their logits are averaged, and their embeddings stand side by side.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         lora_alpha: float = 16.0,
         lora_dropout: float = 0.0,
         answers: dict[str, list[str]] | None = None,
+        members: int = 1,
     ) -> None:
         super().__init__()
         # Everything that shapes the detector, as its saved JSON has it; a scan's signature hashes it with the weights.
@@ -94,6 +98,7 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
             "lora_alpha": lora_alpha,
             "lora_dropout": lora_dropout,
             "answers": None,
+            "members": 1,
         }
         self._hub_mixin_config = self.options  # what changes later is saved too
         self.sample_rate = sample_rate
@@ -105,11 +110,15 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         self.neck = make_neck(neck, self.network.dim, width, dropout)
         dim = (self.neck or self.network).dim
         self.head = PoolingHead(dim, len(classes), pooling, dropout, head_layers)
+        self.others: Any = nn.ModuleList(Detector(**self.options) for _ in range(members - 1))
+        self.options["members"] = members
         self.answer(answers)
         self.adapt(freeze, lora_rank, lora_alpha, lora_dropout)
 
     def adapt(self, freeze: str = "", lora_rank: int = 0, lora_alpha: float = 16.0, lora_dropout: float = 0.0) -> None:
         """Choose what of the network learns: all but frozen layers, or LoRA. Neck and head always do."""
+        for other in self.others:
+            other.adapt(freeze, lora_rank, lora_alpha, lora_dropout)
         if lora_rank:
             lora.insert(self.network, self.network.attention, lora_rank, lora_alpha, lora_dropout)
         elif freeze:
@@ -126,9 +135,11 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
                 f"answers cannot be had from {unknown[0] if unknown else 'no class'!r}: each is a list of some of "
                 f"{', '.join(trained)}."
             )
+        for other in self.others:
+            other.answer(answers)
         self.options["answers"] = answers
         self.classes = list(trained if answers is None else answers)
-        self._members = None if answers is None else [[trained.index(n) for n in names] for names in answers.values()]
+        self._merged = None if answers is None else [[trained.index(n) for n in names] for names in answers.values()]
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The weights as safetensors wants them; convolutions keep theirs channels last, which is not contiguous."""
@@ -185,7 +196,11 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
     def forward(self, waveform: Tensor, altered: Altered = as_it_is) -> Logits:
         """Logits of a batch. In training, `altered` may change its pictures and embeddings on the way."""
         picture = altered("picture", self.front_end(waveform))
-        return self.classified(altered("embedding", self.embedded(picture)))
+        own = self.classified(altered("embedding", self.embedded(picture)))
+        if not self.others:
+            return own
+        said = [own, *(other(waveform, altered) for other in self.others)]
+        return Logits(*(torch.stack(logits).mean(0) for logits in zip(*said, strict=True)))
 
     def embedded(self, picture: Tensor) -> Tensor:
         """Frame embeddings [B, T, D] of a picture."""
@@ -195,13 +210,15 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
     def classified(self, embeddings: Tensor) -> Logits:
         """Logits of frame embeddings."""
         clip, frames = self.head(embeddings)
-        if self._members is not None:
-            clip, frames = (torch.stack([x[..., m].amax(-1) for m in self._members], -1) for x in (clip, frames))
+        if self._merged is not None:
+            clip, frames = (torch.stack([x[..., m].amax(-1) for m in self._merged], -1) for x in (clip, frames))
         return Logits(clip, frames)
 
     def embed(self, waveform: Tensor) -> Embeddings:
         """What the head is given, for clustering, searching, and small classifiers; a clip's is its frames' mean."""
         frames = self.embedded(self.front_end(waveform))
+        if self.others:
+            frames = torch.cat([frames, *(other.embed(waveform).frames for other in self.others)], dim=-1)
         return Embeddings(frames.mean(1), frames)
 
     def activation_checkpointing_enable(self, *args: Any, **options: Any) -> None:
@@ -215,6 +232,18 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         return model.set_grad_checkpointing(True)  # timm's
 
     gradient_checkpointing_enable = activation_checkpointing_enable
+
+
+def joined(detectors: Sequence[Detector]) -> Detector:
+    """Detectors that were built alike as the members of one, which answers with the mean of their logits."""
+    first = detectors[0]
+    for one in detectors:
+        if one.options != first.options or one.others:
+            raise InputError("only single detectors of the same options can be joined: build them alike.")
+    whole = Detector(**{**first.options, "members": len(detectors)})
+    for own, given in zip((whole, *whole.others), detectors, strict=True):
+        own.load_state_dict(given.state_dict(), strict=own is not whole)
+    return whole.train(first.training)
 
 
 def build(seed: int = 0, pretrained: str = "", **options: Any) -> Detector:

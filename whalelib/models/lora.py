@@ -46,12 +46,13 @@ def merged(detector: Any) -> Any:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     whole = copy.deepcopy(detector)
-    for name, module in list(whole.network.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            module.merge(safe_merge=True)
-            parent, _, child = name.rpartition(".")
-            setattr(whole.network.get_submodule(parent), child, module.get_base_layer())
-    whole.options.update(_OFF)
+    for one in (whole, *whole.others):
+        for name, module in list(one.network.named_modules()):
+            if isinstance(module, BaseTunerLayer):
+                module.merge(safe_merge=True)
+                parent, _, child = name.rpartition(".")
+                setattr(one.network.get_submodule(parent), child, module.get_base_layer())
+        one.options.update(_OFF)
     return whole
 
 

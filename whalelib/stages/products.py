@@ -273,9 +273,15 @@ def fresh_detector(config: Config, classes: list[str]) -> Detector:
 
 
 def fit(config: Config, parts: Split, **also: Any) -> Fitted:
-    """The trained detector; trained where it is missing, or trained on where it was interrupted."""
+    """The trained detector; trained where it is missing, or trained on where it was interrupted.
+
+    Its members are detectors in their own right, each kept under the signature of its own seed.
+    """
     from whalelib import pseudo, train
     from whalelib.models import trainable_share
+
+    if config.members > 1:
+        return train.join((fit(one, parts, **also) for one in members(config)), place(config, "detector", parts))
 
     def fresh() -> Detector:
         detector = fresh_detector(config, parts.classes)
@@ -296,10 +302,16 @@ def fit(config: Config, parts: Split, **also: Any) -> Fitted:
             objective=section_of(config, "objective"),
             sampling=section_of(config, "sampling"),
             **section_of(config, "pseudo"),
-            **section_of(config, "train"),
+            **section_of(config, "train", without=("members",)),
             **section_of(config, "tracking", without=("profile_batches",)),
             **also,
         )
+
+
+def members(config: Config) -> list[Config]:
+    """The knobs of each member alone. Runs of other seeds share none of them, and one member is the plain detector."""
+    first = config.seed * config.members
+    return [resolve({**config.flat(), "members": 1, "seed": first + k}) for k in range(config.members)]
 
 
 def augmenter(config: Config, parts: Split, cut: Store) -> Augmenter | None:

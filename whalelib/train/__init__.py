@@ -3,7 +3,7 @@
 from whalelib.train.answering import pace, predict_clips
 from whalelib.train.batches import ClipBatches, sample_of
 from whalelib.train.checkpoints import newest_whole_checkpoint
-from whalelib.train.fitting import Fitted, fit, load
+from whalelib.train.fitting import Fitted, fit, join, load
 from whalelib.train.processes import processes
 from whalelib.train.profiling import profiled
 from whalelib.train.recipe import Recipe
@@ -16,6 +16,7 @@ __all__ = [
     "Recipe",
     "fit",
     "frames_at",
+    "join",
     "load",
     "newest_whole_checkpoint",
     "pace",

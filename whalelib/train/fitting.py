@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from whalelib import metrics, samplers, tracking
 from whalelib.augment import Augmenter
 from whalelib.clips import Store
 from whalelib.errors import InputError, needs_extra
-from whalelib.models import Detector
+from whalelib.models import Detector, joined
 from whalelib.train import aiming, checkpoints, following
 from whalelib.train.afar import Afar
 from whalelib.train.averaging import mean_of, weights_of
@@ -225,15 +225,39 @@ def _finish(folder: Path, detector: Detector, trainer: DetectorTrainer, seconds:
     elif trainer.mean_weights and trainer.state.best_model_checkpoint:
         detector.load_state_dict(weights_of(Path(trainer.state.best_model_checkpoint)))
     if trainer.is_world_process_zero():
-        detector.save_pretrained(folder / "detector")  # type: ignore[operator]  # comes from the hub mixin
-        history.to_csv(folder / "history.csv", index=False)
-        temporary = folder / f"{_DONE}.{os.getpid()}.part"
-        temporary.write_text(json.dumps({"best_epoch": best, "seconds": seconds}))
-        temporary.rename(folder / _DONE)
+        _keep(folder, Fitted(detector, history, best, seconds))
         if afar:
             afar.finish(folder, ["detector", "history.csv", _DONE])
         shutil.rmtree(kept, ignore_errors=True)
     processes().wait_for_everyone()
+
+
+def _keep(folder: Path, fitted: Fitted) -> None:
+    fitted.detector.save_pretrained(folder / "detector")  # type: ignore[operator]  # comes from the hub mixin
+    fitted.history.to_csv(folder / "history.csv", index=False)
+    temporary = folder / f"{_DONE}.{os.getpid()}.part"
+    temporary.write_text(json.dumps({"best_epoch": fitted.best_epoch, "seconds": fitted.seconds}))
+    temporary.rename(folder / _DONE)
+
+
+def join(trainings: Iterable[Fitted], folder: str | Path) -> Fitted:
+    """Finished trainings as one whose detector has theirs for members; kept in `folder`.
+
+    A folder that holds one already is read instead, and no training is asked for, which may be made as they are. The
+    curve and the epoch are the members' means, the seconds their sum.
+    """
+    folder, ranks = Path(folder), processes()
+    with ranks.main_process_first():
+        done = (folder / _DONE).exists()
+    if not done:
+        made = list(trainings)
+        curve = pd.concat([one.history for one in made]).groupby("epoch", as_index=False).mean()
+        epoch, seconds = round(np.mean([one.best_epoch for one in made])), sum(one.seconds for one in made)
+        if ranks.is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+            _keep(folder, Fitted(joined([one.detector for one in made]), curve, epoch, seconds))
+        ranks.wait_for_everyone()
+    return load(folder)
 
 
 def _history(log: list[dict[str, Any]]) -> pd.DataFrame:
