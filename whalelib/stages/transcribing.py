@@ -95,7 +95,8 @@ def teach(config: Config, store: Transcripts, parts: Split | None = None, progre
         learnt = sum(p.numel() for p in begun.model.parameters() if p.requires_grad)
         print(f"{learnt:,} of {sum(p.numel() for p in begun.model.parameters()):,} parameters learn")
     folder = experiment.cache(config, "transcriber", features=store.about["fingerprint"])
-    knobs = section_of(config, "train") | section_of(config, "tracking", without=("tensorboard", "profile_batches"))
+    knobs = section_of(config, "train", without=("members",))  # those are the detector's
+    knobs |= section_of(config, "tracking", without=("tensorboard", "profile_batches"))
     return transcribe.teach(begun, store, folder, beams=config.beams, progress=progress, **knobs)
 
 
