@@ -18,7 +18,7 @@ def commands(group=None, before=()):
         words = (*before, name)
         if hasattr(command, "commands"):
             yield from commands(command, words)
-        else:
+        elif not command.hidden:
             yield pytest.param(words, id=" ".join(words))
 
 

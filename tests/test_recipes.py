@@ -99,8 +99,12 @@ def test_a_miniature_is_a_path_and_says_that_it_is_no_real_data(miniatures, tmp_
     survey = stages.survey(knobs)
     assert "says nothing about that set" in survey.problems[0]
     (made,) = (tmp_path / "cache").glob("miniature-birdclef-*")
-    for path in made.rglob("*.*"):  # the same seed, the same bytes
-        assert path.read_bytes() == (miniatures("birdclef") / path.relative_to(made)).read_bytes()
+    for path in made.rglob("*.*"):  # the same seed, the same set; an ogg stream has a serial number of its own
+        other = miniatures("birdclef") / path.relative_to(made)
+        if path.suffix == ".ogg":
+            np.testing.assert_array_equal(soundfile.read(path)[0], soundfile.read(other)[0])
+        else:
+            assert path.read_bytes() == other.read_bytes()
     same = stages.survey(config.resolve({"source": "birdclef", "data_path": str(made)}))
     assert same.fingerprint() == survey.fingerprint()
     assert not any("no real data" in problem for problem in same.problems)

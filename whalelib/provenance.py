@@ -25,10 +25,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "eda": (*_DATA, "doctor"),
     "features": (*_DATA, "features"),
     "train": (*_DATA, *_TRAINING),
-    "inference": (*_DATA, *_TRAINING, "predict"),
-    "postprocess": (*_DATA, *_TRAINING, "predict", "post", "mistakes", "activity"),
+    "inference": (*_DATA, *_TRAINING, "predict", "post", "exporting"),
+    "postprocess": (*_DATA, *_TRAINING, "predict", "post", "exporting", "mistakes", "activity"),
     "transcripts": (*_DATA, *_TRAINING, "transcribe"),
-    "transcribe": (*_DATA, *_TRAINING, "predict", "post", "mistakes", "activity", "transcribe"),
+    "transcribe": (*_DATA, *_TRAINING, "predict", "post", "exporting", "mistakes", "activity", "transcribe"),
 }
 # What these rooms import and what changes no result: the knobs, which are recorded themselves, what is said, what only
 # runs or watches, and the doctor, who is asked and changes nothing.
