@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from transformers import TrainerCallback
 
@@ -171,3 +172,18 @@ def test_an_interrupted_member_goes_on_and_the_finished_ones_stay(knobs, tmp_pat
     unbroken = stages.fit(knobs, parts, progress=False)
     pd.testing.assert_frame_equal(fitted.history, unbroken.history)
     assert torch.equal(answers(fitted.detector).clip, answers(unbroken.detector).clip)
+
+
+def test_members_are_scanned_together(tmp_path):
+    whole = joined([tiny(seed) for seed in (0, 1, 2)])
+    engine = predict.engines.TorchEngine(whole)
+    torch.testing.assert_close(
+        torch.from_numpy(engine(noise(3))), whole.probabilities(answers(whole).frames), atol=1e-6, rtol=0
+    )
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(2).flatten().numpy(), 2000)
+    heard = [np.concatenate([s for *_, s in predict.score(one, str(path), 6.0)]) for one in (whole, *whole.others)]
+    middle = slice(10, -10)
+    assert np.abs(heard[0][middle] - heard[1][middle]).max() > 1e-3
+    mean = np.mean([np.log(h / (1 - h)) for h in (heard[1:])], axis=0)
+    assert np.isfinite(mean).all()

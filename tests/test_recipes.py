@@ -153,7 +153,7 @@ SMOKE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.recipe
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_runs_from_end_to_end(tmp_path, monkeypatch, name):
     monkeypatch.setenv("WHALELIB_HOME", str(tmp_path))

@@ -126,6 +126,26 @@ def test_joined_windows_tell_each_call_once_at_its_place(seed):
         np.testing.assert_allclose([c[:2] for c in found], [c[:2] for c in expected], atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_windows_that_differ_by_a_moment_lose_no_call_and_double_none(seed):
+    rng, step, window, hop = np.random.default_rng(seed), 0.08, 12.0, 9.0
+    events = song(rng, 300.0)
+    events = events[events["offset"] - events["onset"] < 2.5]
+
+    def told(at):
+        for call in transcribe.calls_in(events, at, window):
+            ends = [round(t / step + rng.uniform(-0.6, 0.6)) * step for t in call[:2]]
+            yield Call(max(ends[0], 0.0), min(ends[1], window), call.label)
+
+    windows = [list(told(at)) for at in transcribe.onsets(300.0, window, hop)]
+    found = joined(windows, window, hop, 300.0)
+    for label in LABELS[:2]:
+        onsets = np.array([c.onset for c in found if c.label == label])
+        expected = events.loc[events["label"] == label, "onset"].to_numpy()
+        assert len(onsets) == len(expected)
+        assert np.abs(onsets - expected).max() < 0.16
+
+
 def test_a_call_that_one_window_alone_tells_counts_in_its_own_part_only():
     call = Call(9.0, 9.5, "unit_a")  # windows of 10 s each 6 s share 6 to 10 s; the first one's part ends at 8 s
     assert joined([[call], []], 10.0, 6.0, 16.0) == []
@@ -264,6 +284,9 @@ def test_published_weights_load_from_a_folder_and_learn_new_words(tmp_path):
     torch.testing.assert_close(hidden, encoder.layer_norm(x))
     more = transcribe.extend(transcriber, ["unit_x"])
     assert more.model.get_input_embeddings().num_embeddings == 1561 + len(LABELS) + 1
+    again = transcribe.load(transcriber.save(tmp_path / "saved"))
+    assert again.words == more.words or again.words == words
+    torch.testing.assert_close(again.model.model.encoder.eval()(features).last_hidden_state, hidden)
     with pytest.raises(InputError, match="no Whisper weights could be loaded"):
         transcribe.published(str(tmp_path / "nowhere"), LABELS, 8.0)
 
@@ -280,7 +303,10 @@ def test_lora_learns_little_and_merged_says_the_same(tmp_path):
     optimizer.step()
     adapted.model.eval()
     before = adapted.model(**batch).logits
-    torch.testing.assert_close(transcribe.merged(adapted).model.eval()(**batch).logits, before, atol=1e-4, rtol=1e-4)
+    whole = transcribe.merged(adapted)
+    torch.testing.assert_close(whole.model.eval()(**batch).logits, before, atol=1e-4, rtol=1e-4)
+    again = transcribe.load(whole.save(tmp_path / "merged"))
+    torch.testing.assert_close(again.model.eval()(**batch).logits, before, atol=1e-4, rtol=1e-4)
 
 
 # From recordings to a transcriber

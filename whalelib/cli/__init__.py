@@ -50,7 +50,7 @@ def main() -> None:
     sys.argv = [word for word in sys.argv if word != TRACEBACK]
     try:
         app()
-    except (InputError, experiment.StageFailed) as error:
+    except (InputError, experiment.StageFailed, OSError) as error:  # a full disk, a file that may not be written
         if asked:
             traceback.print_exc()
         typer.secho(f"whalelib: {error}", err=True, fg=typer.colors.RED)

@@ -30,7 +30,6 @@ def run(
 
 
 @app.command()
-@app.command()
 def demo() -> None:
     """The whole path on the synthetic ocean: five notebooks, figures, tables, a log entry. Example: whalelib demo"""
     from whalelib import demo as whole_path

@@ -67,6 +67,9 @@ def load_experiment(path: str | Path) -> Experiment:
     matters = content.get("matters", 0.0)
     if type(matters) not in (int, float) or matters < 0:
         raise InputError(f"{path}: matters must be a number, the smallest difference that anyone would act on.")
+    stages = content.get("stages", ["all"])
+    if not isinstance(stages, list) or not stages:
+        raise InputError(f"{path}: stages must be a list, as in [train, inference].")
     return Experiment(
         name=path.stem,
         path=path,
@@ -77,7 +80,7 @@ def load_experiment(path: str | Path) -> Experiment:
         grid=grid,
         cases=cases,
         seeds=seeds,
-        stages=parse_stages(content.get("stages", ["all"])),
+        stages=parse_stages(stages),
         metric=content["metric"],
         matters=float(matters),
         note=str(content.get("note", "")).strip(),

@@ -83,6 +83,10 @@ def runs(experiment: Experiment) -> list[Run]:
             except InputError as error:
                 wrong.setdefault(str(error), case.name or plain(case.knobs))
     _refuse(experiment, wrong)
+    labels = [run.label for run in found]
+    double = next((label for label in labels if labels.count(label) > 1), None)
+    if double:
+        raise InputError(f"{experiment.path}: two cases would share the folder {double!r}: name one of them otherwise.")
     return found
 
 

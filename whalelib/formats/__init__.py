@@ -39,7 +39,7 @@ from whalelib.formats.plain import (
     write_parquet,
     write_recordings,
 )
-from whalelib.formats.publishing import ONE_A_RECORDING, check_kinds, table_of, write_detections
+from whalelib.formats.publishing import ONE_A_RECORDING, check_kinds, clear_others, table_of, write_detections
 from whalelib.formats.raven import RAVEN_COLUMNS, read_raven, write_raven
 from whalelib.formats.text import Read
 
@@ -72,6 +72,7 @@ __all__ = [
     "FilePath",
     "Read",
     "check_kinds",
+    "clear_others",
     "read_audacity",
     "read_birdnet",
     "read_birdnet_raven",

@@ -37,6 +37,15 @@ def table_of(folder: FilePath, kind: str, recording: str) -> Path:
     return Path(folder) / kind / f"{recording}.{_KINDS[kind][1]}"
 
 
+def clear_others(folder: FilePath, written: Sequence[Path]) -> None:
+    """Remove every table of detections that `write_detections` can have made in this folder and has not made now."""
+    for kind, (_, ending) in _KINDS.items():
+        alone = kind in ONE_A_RECORDING
+        for path in Path(folder, kind).glob(f"*.{ending}") if alone else [Path(folder, f"detections.{ending}")]:
+            if path not in written:
+                path.unlink(missing_ok=True)
+
+
 def write_detections(
     folder: FilePath,
     events: pd.DataFrame,

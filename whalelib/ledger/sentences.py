@@ -9,7 +9,7 @@ from typing import Literal
 
 from whalelib.ledger.statistics import Agreement, Estimate
 
-_LESS_IS_BETTER = {"false", "seconds", "minutes", "loss", "error", "missed", "brier", "ece"}
+_LESS_IS_BETTER = {"false", "seconds", "minutes", "loss", "error", "missed", "brier", "ece", "off", "wrong", "extra"}
 
 
 @dataclass(frozen=True)

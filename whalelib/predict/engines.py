@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from whalelib.errors import InputError
 from whalelib.exporting import BehindFrontEnd, graph, onnx_runner, openvino_runner
@@ -53,6 +53,11 @@ class Engine:
                 torch.cuda.empty_cache()
 
 
+def takes_pictures(detector: nn.Module) -> bool:
+    """Does one front end serve the whole detector? Members may each have learnt their own."""
+    return hasattr(detector, "front_end") and not getattr(detector, "others", ())
+
+
 class TorchEngine(Engine):
     """The detector itself, in mixed precision if asked for."""
 
@@ -66,7 +71,7 @@ class TorchEngine(Engine):
     def _answer(self, pictures: Tensor) -> np.ndarray:
         detector = self.detector
         with torch.inference_mode(), self._precision():
-            if hasattr(detector, "front_end"):
+            if takes_pictures(detector):
                 logits = detector.classified(detector.embedded(pictures)).frames
             else:  # what takes waveforms as they are
                 logits = detector(pictures).frames
@@ -105,7 +110,7 @@ def start(detector: Detector, engine: str = "torch", scan_precision: str = "floa
     if engine not in (*ENGINES, "auto"):
         raise InputError(f"engine cannot be {engine!r}: it is one of {', '.join(ENGINES)}, auto.")
     plain = TorchEngine(detector, scan_precision)
-    if engine == "torch" or not isinstance(detector, Detector):
+    if engine == "torch" or not isinstance(detector, Detector) or not takes_pictures(detector):
         return plain
     if plain.device.type != "cpu":
         if engine != "auto":

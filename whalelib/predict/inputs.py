@@ -67,7 +67,8 @@ def inputs(paths: Iterable[str], zone: str = "UTC") -> Inputs:
         for file in files:
             found.setdefault(file if is_uri(file) else os.path.normpath(local_path(file)), root)
     for table in listed:
-        found = {file: root for file, root in found.items() if file not in set(table["path"])}
+        listed_there = set(table["path"])
+        found = {file: root for file, root in found.items() if file not in listed_there}
     listed.append(pd.DataFrame({"path": list(found), "recording": _names(found)}, dtype=object))
     table = pd.concat(listed, ignore_index=True)
     if table.empty:

@@ -30,7 +30,8 @@ def pace(
         ear = int(getattr(rec, "listen_channel", 1))
         try:
             if begun is None:
-                next(score(*how, 1, ear))
+                if next(score(*how, 1, ear), None) is None:
+                    continue
                 begun = time.perf_counter()
             for onset, offset, _ in score(*how, scan_batch, ear):
                 heard += float(offset[-1] - onset[0])

@@ -84,9 +84,7 @@ def publish(
     # What could not be read when the recordings were looked for may well have been since.
     of_file = analysed.loc[table["recording"], ["seconds", "sample_rate"]].reset_index(drop=True)
     written = formats.write_detections(folder, events, table.assign(**of_file), kinds) if len(table) else []
-    for kind in formats.ONE_A_RECORDING:
-        for name in recordings.loc[~recordings["recording"].isin(analysed.index), "recording"]:
-            formats.table_of(folder, kind, name).unlink(missing_ok=True)  # of an earlier scan, when it could be read
+    formats.clear_others(folder, written)  # of an earlier scan, with another threshold or of other recordings
     about = {
         **(how or {}),
         "totals": receipts.totals(receipt),

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from whalelib import audio
 from whalelib.audio import is_uri
@@ -73,6 +74,8 @@ def scan(
         raise InputError("there is no recording to scan: check the folder or the table.")
     score_files.refuse_names(recordings["recording"])
     folder, begun = Path(folder), time.monotonic()
+    if torch.cuda.is_available():
+        detector = detector.to("cuda")
     deadline = math.inf if minutes is None else begun + 60 * minutes
     tasks = _tasks(recordings, folder, channel)
     who = signature(detector)

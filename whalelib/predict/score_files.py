@@ -80,7 +80,10 @@ def read(path: Path) -> pd.DataFrame:
     try:
         return pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path} cannot be read ({error}): scan again, which makes it anew.") from None
+        path.unlink(missing_ok=True)  # its end, by which a file counts as done, may be whole
+        raise InputError(
+            f"{path} could not be read ({error}) and was removed: scan again, which makes it anew."
+        ) from None
 
 
 def read_scores(folder: str | Path, recordings: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from torch import nn
 
 from whalelib import audio
 from whalelib.models import Detector
-from whalelib.predict.engines import Engine, TorchEngine
+from whalelib.predict.engines import Engine, TorchEngine, takes_pictures
 from whalelib.predict.frames import Pictures
 from whalelib.predict.neighbours import first_samples, last_samples
 from whalelib.predict.reading import ahead
@@ -49,7 +49,8 @@ def score(
     beyond = round(lead * step), before, after
     sound = _sound(detector, path, beyond, channel, bad, watch)
     stretches = _stretches(sound, detector, hop * step, batch)
-    pictures = Pictures(getattr(detector, "front_end", nn.Identity()), detector.clip_samples, hop * step)
+    front = detector.front_end if takes_pictures(detector) else nn.Identity()
+    pictures = Pictures(front, detector.clip_samples, hop * step)
     answers = engine or TorchEngine(detector)
     device = next(detector.parameters()).device
     stitch = Stitch(detector.frames, hop, len(detector.classes))

@@ -12,7 +12,7 @@ from whalelib.config import Config, section_of
 from whalelib.stages.folders import data_folder
 from whalelib.stages.products import Split, heard, held_out, place, scan
 
-_ABOUT_SCORES = ("ensemble", "ensemble_by", "ensemble_power", "joining", "refine")
+ABOUT_SCORES = ("ensemble", "ensemble_by", "ensemble_power", "joining", "refine")
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.metrics import Rule
@@ -73,7 +73,7 @@ def decide(
         parts.calls,
         rule=rule(config),
         exhaustive=parts.survey.exhaustive,
-        **section_of(config, "deciding", without=_ABOUT_SCORES),
+        **section_of(config, "deciding", without=ABOUT_SCORES),
         **(section_of(config, "post") if steps is None else steps),
     )
 

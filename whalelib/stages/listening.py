@@ -12,7 +12,7 @@ import pandas as pd
 from whalelib import clips, tables
 from whalelib.config import Config, read_yaml, resolve, section_of
 from whalelib.errors import InputError
-from whalelib.stages.detecting import decide
+from whalelib.stages.detecting import ABOUT_SCORES, decide
 from whalelib.stages.products import split, trained
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
@@ -38,39 +38,54 @@ def listener(model: str, given: Mapping[str, Any]) -> Listener:
 
     A run knows its thresholds, from its validation days; any other detector must be given a `threshold`, as knobs are.
     """
-    own = resolve(given, "the knobs of the scan").flat(_SECTIONS)  # refuses what is no knob
+    plain = {
+        name: value for name, value in given.items() if name != "scan_hop_seconds"
+    }  # held against the model's clip
+    own = resolve(plain, "the knobs of the scan").flat(_SECTIONS)  # refuses what is no knob
     for name in given:
         if name not in own:
             raise InputError(f"{name} is no knob of a scan: it was decided when the detector was trained.")
     if (Path(model) / "config.yaml").exists():
         return _of_run(Path(model), given)
-    return _of_detector(model, resolve(given))
+    detector = _loaded(model)
+    return _of_detector(model, detector, resolve({**given, "clip_seconds": detector.clip_seconds}))
 
 
 def _of_run(folder: Path, given: Mapping[str, Any]) -> Listener:
     from whalelib import post
 
     file = folder / "config.yaml"
+    if "threshold" in given and "class_thresholds" not in given:  # what is given by hand is for all classes
+        given = {**given, "class_thresholds": {}}
     config = resolve({**read_yaml(file), **given}, str(file))
     if config.ensemble:
         raise InputError(f"{folder} decides by an ensemble, and one detector scans: add ensemble=[] to let it alone.")
+    _refuse_joining(config)
     parts = split(config)
     detector = trained(config, parts).detector
     return _ready(detector, decide(config, parts), config, post.bands_of(parts.events("train")))
 
 
-def _of_detector(model: str, config: Config) -> Listener:
+def _refuse_joining(config: Config) -> None:
+    """The scores of clips, which such thresholds are for, are those of held-out clips; a scan hears frames."""
+    if config.joining != "none":
+        raise InputError("the thresholds are for clips joined with frames, and a scan hears frames: add joining=none.")
+
+
+def _of_detector(model: str, detector: Detector, config: Config) -> Listener:
     from whalelib import post
 
     def unknown() -> pd.DataFrame:
+        if config.threshold is not None:
+            raise InputError(f"{model} has no validation days to calibrate by: add calibration=none.")
         raise InputError(
             f"{model} does not know its thresholds: add --threshold 0.5, for example. The scores are kept, so that "
             "another threshold costs no other scan."
         )
 
-    detector = _loaded(model)
+    _refuse_joining(config)
     classes = [name for name in detector.classes if name != clips.NOISE]
-    knobs = section_of(config, "deciding", without=("ensemble", "ensemble_by", "ensemble_power"))
+    knobs = section_of(config, "deciding", without=ABOUT_SCORES)
     decided = post.decide(unknown, tables.empty(tables.EVENTS), classes, exhaustive=False, **knobs)
     return _ready(detector, decided, config, None)
 

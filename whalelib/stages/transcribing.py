@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from whalelib import experiment
+from whalelib import audio, experiment, provenance
 from whalelib.config import Config, section_of
 from whalelib.errors import InputError
 from whalelib.stages.detecting import detections, rule
@@ -26,9 +26,11 @@ def transcripts(config: Config, parts: Split | None = None) -> Transcripts:
     if config.speech_path:
         spoken, problems = transcribe.common_voice(os.path.expandvars(config.speech_path))
         rows = spoken.assign(recording=spoken["path"].map(os.path.basename), onset=0.0, channel=1)
+        rows, too_long = _short_enough(rows, begun.hearing.window_seconds)
+        problems += too_long
         rows["seconds"] = begun.hearing.window_seconds
-        rows["tokens"] = [begun.words.encode(sentence) for sentence in spoken["sentence"]]
-        tables = (spoken[["path", "group"]].assign(recording=rows["recording"]), spoken)
+        rows["tokens"] = [begun.words.encode(sentence) for sentence in rows["sentence"]]
+        tables = (rows[["recording", "path", "group"]], spoken)
         store = transcribe.build(experiment.cache(config, "transcripts"), rows, begun.hearing, begun.words, tables)
         store.problems.extend(problems)
         return store
@@ -36,6 +38,21 @@ def transcripts(config: Config, parts: Split | None = None) -> Transcripts:
     folder = place(config, "transcripts", parts)
     rows = _windows(config, parts, begun)
     return transcribe.build(folder, rows, begun.hearing, begun.words, (parts.survey.recordings, parts.survey.events))
+
+
+def _short_enough(rows: pd.DataFrame, most_seconds: float) -> tuple[pd.DataFrame, list[str]]:
+    """The files that are heard as a whole, and a sentence for each that is not; one that cannot be read is kept for
+    the store to name."""
+    kept, problems = [], []
+    for path in rows["path"]:
+        try:
+            seconds = audio.probe(path).seconds
+        except InputError:
+            seconds = 0.0
+        kept.append(seconds <= most_seconds)
+        if not kept[-1]:
+            problems.append(f"{path} lasts {seconds:.0f} s, of which {most_seconds:g} s are heard, and was left out.")
+    return rows[kept].reset_index(drop=True), problems
 
 
 def beginning(config: Config, parts: Split | None = None) -> Transcriber:
@@ -97,7 +114,9 @@ def teach(config: Config, store: Transcripts, parts: Split | None = None, progre
     folder = experiment.cache(config, "transcriber", features=store.about["fingerprint"])
     knobs = section_of(config, "train", without=("members",))  # those are the detector's
     knobs |= section_of(config, "tracking", without=("tensorboard", "profile_batches"))
-    return transcribe.teach(begun, store, folder, beams=config.beams, progress=progress, **knobs)
+    provenance.stamp(folder, "transcripts")
+    with experiment.alone(folder):
+        return transcribe.teach(begun, store, folder, beams=config.beams, progress=progress, **knobs)
 
 
 def transcribed(config: Config, parts: Split, fitted: Taught, *folds: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -170,7 +170,6 @@ def published(source: str, labels: Sequence[str], window_seconds: float, speed: 
         torch.manual_seed(0)
         model.resize_token_embeddings(known + len(words.labels), mean_resizing=False)
     _shorten(model, hearing.frames // 2)
-    model.config.max_target_positions = min(model.config.max_target_positions, _longest(hearing))
     return _speaking(model, hearing, words)
 
 
@@ -244,7 +243,7 @@ def _speaking(model: CallWhisper, hearing: Hearing, words: Vocabulary) -> Transc
         bos_token_id=words.start[0],
         eos_token_id=words.end,
         pad_token_id=words.end,
-        max_length=model.config.max_target_positions,
+        max_length=min(model.config.max_target_positions, _longest(hearing)),
         do_sample=False,
     )
     return Transcriber(model, hearing, words)

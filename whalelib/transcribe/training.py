@@ -119,12 +119,12 @@ def _check(transcriber: Transcriber, store: Transcripts) -> None:
     for fold in ("train", "validation"):
         if not len(store.folds[fold]):
             raise InputError(f"the feature store {store.folder} has no {fold} windows: give it more groups (days).")
-    longest = max(len(labels) for labels in store.folds["train"]["labels"])
+    longest = max(len(labels) for fold in ("train", "validation") for labels in store.folds[fold]["labels"])
     most = transcriber.model.config.max_target_positions
     if longest > most:
         raise InputError(
-            f"a window's transcript has {longest} tokens and the model says {most} at most: set transcript_seconds "
-            "lower."
+            f"a window's transcript has {longest} tokens and the model says {most} at most: "
+            + ("leave such sentences out." if store.words.kind == "text" else "set transcript_seconds lower.")
         )
 
 

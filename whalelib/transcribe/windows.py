@@ -45,6 +45,7 @@ class _Piece:
     window: int  # the last one that told it
     open_left: bool  # does it reach the beginning, or the end, of a window that goes on there?
     open_right: bool
+    sure: bool = True  # lies in the own part of a window that told it, or was told by two
 
     @property
     def middle(self) -> float:
@@ -104,12 +105,18 @@ class Joining:
                 taken_old.add(i)
                 taken_new.add(j)
                 self._join(self.pending[i], new[j])
-        alone = [piece for j, piece in enumerate(new) if j not in taken_new and self._own(piece, self.number)]
+        # Past its own part a window may still be right, by a little: the next one has to tell such a call, too.
+        high = at + self.window - (self.window - self.hop) / 2
+        alone = []
+        for j, piece in enumerate(new):
+            piece.sure = j in taken_new or self._own(piece, self.number)
+            if j not in taken_new and (piece.sure or piece.middle >= high):
+                alone.append(piece)
         # What this window could have heard and did not tell counts only where the earlier window had the last word.
         self.pending = [
             piece
             for i, piece in enumerate(self.pending)
-            if i in taken_old or piece.onset < at - self.edge or self._own(piece, piece.window)
+            if i in taken_old or (piece.sure and (piece.onset < at - self.edge or self._own(piece, piece.window)))
         ]
         self.pending += alone
 
@@ -133,6 +140,7 @@ class Joining:
             old.offset, old.open_right = piece.offset, False
         elif not any(offsets_known):
             old.offset = max(old.offset, piece.offset)
+        old.sure = True
         old.score, old.window = (
             float(np.nanmean([old.score, piece.score])) if piece.score == piece.score else old.score,
             piece.window,
