@@ -40,7 +40,7 @@ lint: setup-dev ## ruff over code and notebooks
 types: setup-dev ## mypy over whalelib/
 	$(BIN)/mypy
 
-notebooks: setup ## execute all five notebooks with the knobs of CONFIG
+notebooks: setup ## execute notebooks 01 to 05 with the knobs of CONFIG
 	$(BIN)/whalelib run all -c $(or $(CONFIG),experiments/smoke.yaml)
 
 grid: setup ## run the experiment FILE, by default the padding one

@@ -609,3 +609,26 @@ def test_the_whole_way_by_knobs(tmp_path, monkeypatch):
     table = stages.side_by_side(knobs, parts, told)
     assert list(table.index) == ["transcriber"]
     assert table.loc["transcriber", "units"] == (parts.events("test")["truth"] == "present").sum()
+
+
+def test_the_command_writes_tables_and_a_receipt(season, tmp_path):
+    from typer.testing import CliRunner
+
+    from whalelib.cli import app
+
+    small(UNITS).save(tmp_path / "model")
+    folder = tmp_path / "tapes"
+    folder.mkdir()
+    for path in season[0]["path"][:2]:
+        shutil.copy(path, folder)
+    (folder / "broken.wav").write_bytes(b"no sound")
+    command = ["transcribe", str(tmp_path / "model"), str(folder), "--out", str(tmp_path / "told"), "--json"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    said = json.loads(shown.stdout.strip().splitlines()[-1])
+    assert (said["recordings"], said["transcribed"]) == (3, 2)
+    receipt = pd.read_csv(tmp_path / "told" / "receipt.csv", index_col="recording")
+    assert receipt.loc["broken", "status"] == "failed"
+    events, _ = formats.read_csv(tmp_path / "told" / "detections.csv")
+    assert len(pd.read_csv(tmp_path / "told" / "detections.csv")) == sum(said["calls"].values()) > 0
+    assert len(list((tmp_path / "told" / "raven").glob("*.txt"))) == 2

@@ -20,6 +20,7 @@ from whalelib.cli import (  # each adds its commands
     running,
     scanning,
     training,
+    transcribing,
 )
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
@@ -38,6 +39,7 @@ __all__ = [
     "running",
     "scanning",
     "training",
+    "transcribing",
 ]
 
 
