@@ -629,6 +629,5 @@ def test_the_command_writes_tables_and_a_receipt(season, tmp_path):
     assert (said["recordings"], said["transcribed"]) == (3, 2)
     receipt = pd.read_csv(tmp_path / "told" / "receipt.csv", index_col="recording")
     assert receipt.loc["broken", "status"] == "failed"
-    events, _ = formats.read_csv(tmp_path / "told" / "detections.csv")
     assert len(pd.read_csv(tmp_path / "told" / "detections.csv")) == sum(said["calls"].values()) > 0
     assert len(list((tmp_path / "told" / "raven").glob("*.txt"))) == 2
