@@ -368,3 +368,11 @@ def test_a_saved_detector_is_opened(tmp_path):
     assert heard.classes == ["a", "b"]
     assert heard.name == "whale"
     assert heard.threshold("a") == 0.5
+
+
+def test_a_noise_class_is_never_shown_as_a_call():
+    from whalelib.app.hearing import Ear
+    from whalelib.models import build
+
+    ear = Ear(build(classes=["upcall", "noise"], width=4), "one")
+    assert ear.classes == ["upcall"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from whalelib import post, tables
+from whalelib import clips, post, tables
 from whalelib.app.corrections import earlier, none_yet, verdicts
 from whalelib.errors import InputError
 
@@ -35,7 +35,8 @@ class Ear:
 
     @property
     def classes(self) -> list[str]:
-        return list(self.detector.classes)
+        """What it listens for: a noise class is no call, and is never said."""
+        return [name for name in self.detector.classes if name != clips.NOISE]
 
     def threshold(self, name: str) -> float:
         return float(self.thresholds.get(name, 0.5))
@@ -94,7 +95,8 @@ def hear(
     row = recording.iloc[0]
     parts = []
     for onset, offset, scores in predict.score(ear.detector, row["path"], float(row["seconds"]), ear.hop_seconds):
-        parts.append(pd.DataFrame({"onset": onset, "offset": offset, **dict(zip(ear.classes, scores.T, strict=True))}))
+        said = dict(zip(ear.detector.classes, scores.T, strict=True))
+        parts.append(pd.DataFrame({"onset": onset, "offset": offset, **{name: said[name] for name in ear.classes}}))
         told(float(offset[-1] / row["seconds"]))
     if not parts:
         raise InputError(f"{row['recording']} holds no sound that could be analysed: record it again.")

@@ -25,6 +25,11 @@ def _of_run(folder: Path) -> Ear:
     from whalelib import stages
 
     chosen = knobs.resolve(knobs.read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    if chosen.calibration != "none" or chosen.ensemble or chosen.joining != "none":
+        raise InputError(
+            f"{folder} decides by calibrated or joined scores, and the page shows those of one detector as they are: "
+            "name the folder of its detector alone, as `whalelib publish` writes it."
+        )
     detector = stages.trained(chosen, stages.split(chosen)).detector.eval()
     return Ear(
         detector,

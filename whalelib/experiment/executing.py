@@ -76,7 +76,7 @@ def record(run_folder: str | Path, stage: str, config: Config, **values: Any) ->
 
 def stage_signature(config: Config, stage: str) -> str:
     """What a stage's result depends on. Other data in another folder must not be taken for done."""
-    given = config.store_path or config.data_path
+    given = config.speech_path or config.store_path or config.data_path
     plain = given and "$" not in given and "://" not in given
     place = str(Path(given).resolve()) if plain else given
     return signature(config, STAGES[stage][1], place=place)

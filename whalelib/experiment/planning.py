@@ -64,7 +64,9 @@ class Run:
         if not self.result or not recorded.exists():
             return False
         product, before = STAGES[self.experiment.stages[-1]][1], read_yaml(recorded)
-        same_place = all(before.get(name, "") == getattr(self.config, name) for name in ("data_path", "store_path"))
+        same_place = all(
+            before.get(name, "") == getattr(self.config, name) for name in ("data_path", "store_path", "speech_path")
+        )
         return same_place and unchanged(self.config, product, before)
 
 

@@ -31,7 +31,10 @@ def transcripts(config: Config, parts: Split | None = None) -> Transcripts:
         rows["seconds"] = begun.hearing.window_seconds
         rows["tokens"] = [begun.words.encode(sentence) for sentence in rows["sentence"]]
         tables = (rows[["recording", "path", "group"]], spoken)
-        store = transcribe.build(experiment.cache(config, "transcripts"), rows, begun.hearing, begun.words, tables)
+        place_of = os.path.realpath(os.path.expandvars(config.speech_path))
+        store = transcribe.build(
+            experiment.cache(config, "transcripts", data=place_of), rows, begun.hearing, begun.words, tables
+        )
         store.problems.extend(problems)
         return store
     parts = parts or split(config)
