@@ -197,3 +197,17 @@ def test_the_command_asks_a_detector(sea, tmp_path, small_fit):
 def test_a_folder_without_recordings_is_a_sentence(tmp_path):
     nothing = cropped(tmp_path, tmp_path / "out")
     assert isinstance(nothing.exception, InputError) and "no recording" in str(nothing.exception)
+
+
+def test_stretches_that_come_to_share_a_second_are_one_file_and_a_longer_one_is_cut_anew(tmp_path):
+    path = tmp_path / "b.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 40 * 1000), 1000)
+    recordings = tables.check_recordings(
+        pd.DataFrame([("b", str(path), pd.NaT, 40.0, 1000, 1, "b")], columns=list(tables.RECORDINGS))
+    )
+    stretches = pd.DataFrame({"recording": "b", "onset": [10.0, 10.5, 30.2], "offset": [10.25, 14.0, 31.0]})
+    cut = activity.crop(stretches, recordings, tmp_path / "cut")
+    assert cut[["onset", "offset"]].to_numpy().tolist() == [[10.0, 14.0], [30.0, 31.0]]
+    again = activity.crop(stretches.assign(offset=[10.25, 14.0, 35.0]), recordings, tmp_path / "cut")
+    for row in again.itertuples():
+        assert soundfile.info(tmp_path / "cut" / row.file).duration == row.offset - row.onset

@@ -18,8 +18,8 @@ def crop(stretches: pd.DataFrame, recordings: pd.DataFrame, folder: str | Path) 
 
     A stretch is widened to whole seconds. Where the recording has a date, its file is named by the time that it begins
     (SITE_20090328_120130.wav for one of SITE_20090328_120000), so that its start is read from its name again; else by
-    its recording and second. A file that is there already is not cut again. A stretch that cannot be read has no file,
-    and its `reason` says why.
+    its recording and second. A file that holds the stretch already is not cut again. A stretch that cannot be read has
+    no file, and its `reason` says why.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,11 +27,12 @@ def crop(stretches: pd.DataFrame, recordings: pd.DataFrame, folder: str | Path) 
     table = stretches.assign(onset=np.floor(stretches["onset"]), offset=np.ceil(stretches["offset"] - 1e-9))
     ends = table["recording"].map(about["seconds"])
     table["offset"] = np.minimum(table["offset"], ends)
+    table = _apart(table)
     files, reasons = [], []
     for row in table.itertuples():
         path = folder / f"{_name(row.recording, about.loc[row.recording, 'start'], row.onset)}.wav"
         try:
-            if not path.exists():
+            if not _holds(path, row.offset - row.onset):
                 _cut(about.loc[row.recording], row.onset, row.offset, path)
             files.append(path.name)
             reasons.append("")
@@ -39,6 +40,23 @@ def crop(stretches: pd.DataFrame, recordings: pd.DataFrame, folder: str | Path) 
             files.append("")
             reasons.append(str(error))
     return table.assign(file=files, reason=reasons)
+
+
+def _apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Stretches that have come to share a second, as one: two files of one name would be one file."""
+    table = table.sort_values(["recording", "onset"], kind="stable", ignore_index=True)
+    reach = table.groupby("recording")["offset"].cummax().groupby(table["recording"]).shift()
+    number = (~(table["onset"] < reach)).cumsum()
+    first = table.groupby(number, sort=False).first()
+    return first.assign(offset=table.groupby(number, sort=False)["offset"].max()).reset_index(drop=True)
+
+
+def _holds(path: Path, seconds: float) -> bool:
+    """Is this stretch cut already? Another bar may have cut a shorter or a longer one from the same second on."""
+    try:
+        return path.exists() and abs(audio.probe(path).seconds - seconds) < 1e-3
+    except InputError:
+        return False
 
 
 def _name(recording: str, start: pd.Timestamp, onset: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from whalelib.cli.shared import ConfigFile, app, near, resolved
-from whalelib.config import Config
+from whalelib.config import Config, section_of
 from whalelib.errors import InputError
 
 
@@ -28,7 +28,6 @@ def crop(
     stretch, and its reason is said: that nothing was heard in it does not mean that it is empty.
     """
     from whalelib import activity, stages
-    from whalelib.config import section_of
     from whalelib.sources.folder import Listing
 
     chosen = resolved(knob, config)
@@ -70,8 +69,14 @@ def _by_detector(chosen: Config, folder: str, recordings: pd.DataFrame, out: Pat
     own = next((place for place in (Path(folder) / "detector", Path(folder)) if (place / "config.json").exists()), None)
     if own is None:
         raise InputError(f"{folder} holds no detector: name the folder of a training, or of a published detector.")
-    how = {"scan_hop_seconds": chosen.scan_hop_seconds, "scan_batch": chosen.scan_batch}
-    predict.scan(Detector.from_pretrained(str(own)).eval(), recordings, out / "scores", **how)
-    scores = predict.read_scores(out / "scores", list(recordings["recording"]))
+    how = section_of(chosen, "scan", without=("test_crops", "test_speeds"))
+    receipt = predict.scan(Detector.from_pretrained(str(own)).eval(), recordings, out / "scores", **how)
+    reasons = receipt.groupby("recording")["reason"].first()
+    analysed = receipt.loc[receipt["analysed_seconds"] > 0, "recording"].unique().tolist()
+    if not analysed:
+        raise InputError(f"nothing could be analysed: {reasons.iloc[0]}")
+    scores = predict.read_scores(out / "scores", analysed)
     bar = {"activity_score": chosen.activity_score, "margin_seconds": chosen.margin_seconds}
-    return activity.heard_by(scores, recordings, **bar)
+    stretches, kept = activity.heard_by(scores, recordings, **bar)
+    unheard = ~kept["recording"].isin(analysed)  # why not, the scan knows better
+    return stretches, kept.assign(reason=kept["reason"].mask(unheard, kept["recording"].map(reasons)))

@@ -19,6 +19,5 @@ def export(
     """A detector for other programs, front end inside. Example: whalelib export my/run --to onnx --out exported"""
     from whalelib import exporting, stages
 
-    detector = stages.listener(model, {"threshold": 0.5}).detector  # (which it goes without)
-    files = exporting.export(detector, to, out)
+    files = exporting.export(stages.detector_of(model), to, out)
     typer.echo(f"Wrote {', '.join(file.name for file in files)} into {near(out)}.")

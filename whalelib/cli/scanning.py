@@ -39,7 +39,7 @@ def scan(
     given |= {name: v for name, v in (("threshold", threshold), ("scan_hop_seconds", hop)) if v is not None}
     given.setdefault("engine", "auto")
     ear, kinds = _ear(channel), [kind.strip() for kind in formats.split(",") if kind.strip()]
-    found = predict.inputs(words, zone)
+    found = predict.inputs(words, zone, ear if isinstance(ear, int) else 1)
     predict.refuse_kinds(kinds, found.recordings, ear)
     listener = stages.listener(model, given)
     receipt = predict.scan(

@@ -147,5 +147,7 @@ def _tidy(left: Path, folder: Path, *places: str) -> None:
     data = [(os.path.expandvars(place), place) for place in places if "$" in place]
     machine = (folder.resolve(), folder.name), (sys.prefix, "python"), (home(), "."), (Path.home(), "~")
     for absolute, short in (*data, *machine):
-        text = text.replace(json.dumps(str(absolute))[1:-1], short)
+        place = str(absolute)
+        if os.path.isabs(place) and len(Path(place).parts) > 1:  # anything shorter also stands in other words
+            text = text.replace(json.dumps(place)[1:-1], short)
     write(left, text)

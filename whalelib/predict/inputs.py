@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from whalelib import audio, tables
@@ -39,7 +40,7 @@ class Inputs(NamedTuple):
     problems: list[str]
 
 
-def inputs(paths: Iterable[str], zone: str = "UTC") -> Inputs:
+def inputs(paths: Iterable[str], zone: str = "UTC", channel: int = 1) -> Inputs:
     """The recordings that these words name; each must name at least one.
 
     | word | what it names |
@@ -73,7 +74,7 @@ def inputs(paths: Iterable[str], zone: str = "UTC") -> Inputs:
     table = pd.concat(listed, ignore_index=True)
     if table.empty:
         raise InputError("there is no recording to scan: name files, folders, patterns or a table of recordings.")
-    return Inputs(_probed(table, zone), problems)
+    return Inputs(_probed(table, zone, channel), problems)
 
 
 def _named(word: str, problems: list[str]) -> tuple[str, list[str]]:
@@ -160,7 +161,7 @@ def _nameable(name: str) -> str:
     return f"{_digest(name)}_{name.encode()[-(LONGEST_NAME - 26) :].decode(errors='ignore')}"
 
 
-def _probed(table: pd.DataFrame, zone: str) -> pd.DataFrame:
+def _probed(table: pd.DataFrame, zone: str, channel: int) -> pd.DataFrame:
     """The recordings table of these, with what their headers and names say; what a list said of them counts more."""
     rows, _ = probe_all(table["path"])  # (why one cannot be read is found again when it is scanned)
     headers = pd.DataFrame(rows, columns=["path", "seconds", "sample_rate", "channels"])
@@ -183,9 +184,13 @@ def _probed(table: pd.DataFrame, zone: str) -> pd.DataFrame:
         "group": known["group"].fillna(pd.Series(sites, dtype=object)),
     }
     frame = pd.DataFrame(columns).astype(tables.RECORDINGS)
-    return frame if "channel" not in table else _with_ears(frame, table["channel"])
+    return frame if "channel" not in table else _with_ears(frame, table["channel"], channel)
 
 
-def _with_ears(frame: pd.DataFrame, channels: pd.Series) -> pd.DataFrame:
-    """With the channel of each recording that a list names; the first, where it names none."""
-    return frame.assign(listen_channel=channels.fillna(1).astype("int64"))
+def _with_ears(frame: pd.DataFrame, channels: pd.Series, usual: int) -> pd.DataFrame:
+    """With the channel of each recording that a list names; the usual one, where it names none."""
+    given = pd.to_numeric(channels.fillna(usual), errors="coerce")
+    wrong = ~((given >= 1) & (given < np.inf) & (given % 1 == 0))
+    if wrong.any():
+        raise InputError(f"a list gives the channel {channels[wrong].iloc[0]!r}: it is a whole number from 1 on.")
+    return frame.assign(listen_channel=given.astype("int64"))

@@ -22,7 +22,12 @@ SUMMARY = ["recording", "channel", "class", "status", "analysed_hours", "detecti
 def refuse_kinds(kinds: Sequence[str], recordings: pd.DataFrame, channel: Ear) -> None:
     """Raise, before anything is scanned, for a kind of table that could not be written afterwards."""
     formats.check_kinds(kinds)
-    if "audacity" in kinds and channel not in (1, "mean"):
+    listed = (
+        set(recordings["listen_channel"])
+        if "listen_channel" in recordings and channel not in ("each", "mean")
+        else set()
+    )
+    if "audacity" in kinds and (listed or {channel}) - {1, "mean"}:
         raise InputError(
             "a label track of Audacity knows no channels: leave audacity out, or scan channel 1 or the mean."
         )

@@ -26,7 +26,7 @@ from whalelib.stages.judging import (
     segment_report,
     swept,
 )
-from whalelib.stages.listening import Listener, listener
+from whalelib.stages.listening import Listener, detector_of, listener
 from whalelib.stages.products import (
     Split,
     augmenter,
@@ -77,6 +77,7 @@ __all__ = [
     "decide",
     "detection_curve",
     "detections",
+    "detector_of",
     "event_report",
     "examine",
     "facts",

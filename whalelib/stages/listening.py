@@ -51,6 +51,15 @@ def listener(model: str, given: Mapping[str, Any]) -> Listener:
     return _of_detector(model, detector, resolve({**given, "clip_seconds": detector.clip_seconds}))
 
 
+def detector_of(model: str) -> Detector:
+    """The detector of a run's folder, of a folder that it was saved to, or of the hub, without its thresholds."""
+    file = Path(model) / "config.yaml"
+    if not file.exists():
+        return _loaded(model)
+    config = resolve(read_yaml(file), str(file))
+    return trained(config, split(config)).detector
+
+
 def _of_run(folder: Path, given: Mapping[str, Any]) -> Listener:
     from whalelib import post
 
