@@ -8,7 +8,6 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,9 +31,6 @@ from whalelib.errors import InputError
 # A store has about this many shards at most; a small one has shards of at least so many bytes.
 _SHARDS, _SHARD_BYTES = 128, 8 << 20
 _BLOCK_BYTES = 8 << 20  # of waveforms that one worker holds at a time
-# Threads and not processes: resampling, decoding, checksums and waits for a disk go on side by side in them, and they
-# start at once. (Many small files of the right rate on a fast disk gain nothing, for opening them is Python's own work;
-# a fork would be faster there, and is not safe beside the threads of torch and Arrow.)
 _VERSIONS = ("numpy", "pandas", "pyarrow", "soundfile", "soxr")
 
 
@@ -282,14 +278,7 @@ def _build(part: Path, plan: _Plan, workers: int, progress: bool) -> None:
                 bar.update(len(rows))
             return receipt
 
-        with ThreadPoolExecutor(workers) as pool:
-            waiting = [pool.submit(write, one) for one in work]
-            try:
-                receipts = [one.result() for one in waiting]
-            except BaseException:
-                stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        receipts = shards.written_at_once(work, write, workers, stop)
     about = {
         "format": FORMAT,
         **plan.about,

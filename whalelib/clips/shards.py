@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any
 
@@ -67,6 +70,23 @@ class Writer:
     ) -> None:
         self.stream.close()
         self.sink.close()
+
+
+# Threads and not processes: resampling, decoding, checksums and waits for a disk go on side by side in them, and they
+# start at once. (Many small files of the right rate on a fast disk gain nothing, for opening them is Python's own work;
+# a fork would be faster there, and is not safe beside the threads of torch and Arrow.)
+def written_at_once(
+    work: Iterable[Any], write: Callable[[Any], dict[str, Any]], workers: int, stop: Event
+) -> list[dict[str, Any]]:
+    """The receipts of all shards, in order. Where one cannot be written, `stop` tells the others, and none is begun."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(write, one) for one in work]
+        try:
+            return [one.result() for one in waiting]
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def finish(path: Path, problems: list[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from transformers.utils import logging
 from whalelib.errors import InputError, needs_extra
 from whalelib.transcribe.hearing import Hearing
 from whalelib.transcribe.speech import Text
-from whalelib.transcribe.vocabulary import Call, Vocabulary
+from whalelib.transcribe.vocabulary import Vocabulary
 
 _ABOUT = "transcriber.json"
 _TOKENS_A_SECOND = 9  # three calls begin at once in every second of a window: more is no song
@@ -274,6 +274,3 @@ def _loaded(kind: type, source: str) -> Any:
         ) from None
     finally:
         logging.set_verbosity(verbosity)
-
-
-__all__ = ["Call", "Transcriber", "extend", "fresh", "load", "merged", "published", "speaking", "with_lora"]

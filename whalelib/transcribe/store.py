@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -182,14 +181,8 @@ def _build(
         bar.update(len(rows))
         return receipt
 
-    with bar, ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(write, one) for one in work]
-        try:
-            receipts = [one.result() for one in waiting]
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with bar:
+        receipts = shards.written_at_once(work, write, workers, stop)
     about |= {"problems": [], "windows": dict.fromkeys(FOLDS, 0), "shards": {fold: [] for fold in FOLDS}}
     about["tables"] = [write_table(part / name, table) for name, table in zip(TABLES, tables, strict=True)]
     for (fold, name, _), receipt in zip(work, receipts, strict=True):
