@@ -39,6 +39,8 @@ def another(knob):
         return [0.5]
     if knob.type == "numbers by name":
         return {"upcall": 0.5}
+    if knob.type == "lists by name":
+        return {"whale": ["upcall"]}
     if knob.type == "text":
         return knob.default + "x"
     if knob.type == "whole number":
@@ -90,10 +92,10 @@ def test_knobs_and_sections_are_attributes():
 
 def test_a_section_becomes_keyword_arguments():
     arguments = config.section_of(DEFAULT, "scan")
-    assert arguments == {"scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
+    assert arguments == {"merged_classes": {}, "scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
                          "engine": "torch", "scan_precision": "float32", "test_crops": DEFAULT.test_crops,
                          "test_speeds": DEFAULT.test_speeds}  # fmt: skip
-    left_out = ["scan_batch", "engine", "scan_precision", "test_crops", "test_speeds"]
+    left_out = ["merged_classes", "scan_batch", "engine", "scan_precision", "test_crops", "test_speeds"]
     without = config.section_of(DEFAULT, "scan", without=left_out)
     assert without == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}
 

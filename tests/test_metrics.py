@@ -424,3 +424,32 @@ def test_a_report_needs_a_group_for_each_clip_and_a_name_for_each_class():
         metrics.clip_report(np.zeros((2, 1)), np.zeros((2, 1)), ["a"], groups=list("xyz"))
     with pytest.raises(InputError, match="1 columns of targets and 2 classes"):
         metrics.clip_report(np.zeros((2, 1)), np.zeros((2, 1)), ["a", "b"])
+
+
+# What is taken for what
+
+
+def test_a_confusion_counts_what_scikit_learn_counts():
+    from sklearn.metrics import confusion_matrix
+
+    rng = np.random.default_rng(0)
+    true, scores = rng.integers(0, 4, 300), rng.uniform(0.5, 1, (300, 4))
+    table = metrics.confusion(np.eye(4)[true], scores, list("abcd"))
+    assert (table.to_numpy() == confusion_matrix(true, scores.argmax(1))).all()
+    assert list(table.index) == list(table.columns) == list("abcd")
+
+
+def test_a_confusion_says_none_of_them_where_nothing_is_held_or_said():
+    targets = [[1, 0], [0, 1], [0, 0], [np.nan, 0], [1, 1], [1, np.nan]]
+    scores = [[0.9, 0.1], [0.2, 0.3], [0.1, 0.8], [0.9, 0.9], [0.9, 0.9], [0.1, 0.7]]
+    table = metrics.confusion(targets, scores, ["a", "b"])
+    assert table.to_numpy().tolist() == [[1, 1, 0], [0, 0, 1], [0, 1, 0]]
+    assert list(table.index) == list(table.columns) == ["a", "b", "none of them"]
+
+
+def test_a_confusion_of_nothing_is_empty_and_one_of_nonsense_refused():
+    assert metrics.confusion(np.empty((0, 2)), np.empty((0, 2)), ["a", "b"]).to_numpy().sum() == 0
+    with pytest.raises(InputError, match="clips × classes"):
+        metrics.confusion(np.zeros((2, 2)), np.zeros((2, 3)), ["a", "b"])
+    with pytest.raises(InputError, match="not a number"):
+        metrics.confusion(np.zeros((1, 2)), np.full((1, 2), np.nan), ["a", "b"])

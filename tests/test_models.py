@@ -366,3 +366,19 @@ def test_every_channel_of_a_picture_is_seen(model):
     assert answer.shape == (2, -(-47 // network.stride), network.dim)
     pull = torch.autograd.grad((answer * torch.randn_like(answer)).sum(), x)[0]
     assert (pull.abs().amax((0, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("channels", [4, 8, 12, 16])
+def test_a_shortcut_that_steps_first_computes_as_a_strided_convolution(channels):
+    from whalelib.models.cnn import Pointwise
+
+    torch.manual_seed(0)
+    own, plain = Pointwise(channels, 2 * channels, (2, 1)), nn.Conv2d(channels, 2 * channels, 1, (2, 1), bias=False)
+    plain.load_state_dict(own.state_dict())
+    picture = torch.randn(64, channels, 32, 118)
+    said = own.to(memory_format=torch.channels_last)(picture.contiguous(memory_format=torch.channels_last))
+    expected = plain(picture)
+    torch.testing.assert_close(said, expected)
+    said.square().sum().backward()  # as a strided convolution, channels last, this ended the process (torch 2.14)
+    expected.square().sum().backward()
+    torch.testing.assert_close(own.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-2)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from whalelib import clips, metrics, train
+from whalelib.augment import Augmenter
 from whalelib.errors import InputError
 from whalelib.models import build
 
@@ -398,3 +399,30 @@ def test_a_store_without_a_known_negative_is_refused(small_store, tmp_path):
     folds = {**small_store.folds, "train": calls}
     with pytest.raises(InputError, match="nothing to tell calls from"):
         fit(change_store(small_store, folds=folds), tmp_path / "fit")
+
+
+# Where pictures are made
+
+
+def test_pictures_made_by_the_reader_train_the_same_detector(small_store, tmp_path):
+    made = {}
+    for place in ("model", "reader"):
+        detector = build(classes=small_store.classes, width=4, features={"normalise": "band"})
+        augmenter = Augmenter(["frequency_mask p=1"], sample_rate=2000, clip_seconds=3.0)
+        how = {"epochs": 2, "front_end_in": place, "augmenter": augmenter, "progress": False}
+        made[place] = train.fit(detector, small_store, tmp_path / place, **how)
+    one, other = made["model"], made["reader"]
+    np.testing.assert_allclose(one.history["train_loss"], other.history["train_loss"], rtol=1e-3)
+    for name, weight in one.detector.state_dict().items():
+        torch.testing.assert_close(weight, other.detector.state_dict()[name], rtol=1e-2, atol=1e-3)
+
+
+def test_the_reader_cannot_make_pictures_of_what_changes_later(small_store, tmp_path):
+    how = {"epochs": 1, "front_end_in": "reader", "progress": False}
+    detector = build(classes=small_store.classes, width=4)
+    augmenter = Augmenter(["gain p=1"], sample_rate=2000, clip_seconds=3.0)
+    with pytest.raises(InputError, match="augmentations of waveforms"):
+        train.fit(detector, small_store, tmp_path / "gain", augmenter=augmenter, **how)
+    learning = build(classes=small_store.classes, width=4, features={"compress": "pcen", "pcen_trainable": True})
+    with pytest.raises(InputError, match="front end that learns"):
+        train.fit(learning, small_store, tmp_path / "pcen", **how)

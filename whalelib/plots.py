@@ -189,6 +189,22 @@ def precision_recall(ax: Axes, targets: np.ndarray, scores: np.ndarray, classes:
     ax.legend(fontsize=7, loc="lower left")
 
 
+def confusion(ax: Axes, table: pd.DataFrame) -> None:
+    """What is taken for what: the number of clips in each cell, its shade the share of its row."""
+    share = table.to_numpy() / np.maximum(table.to_numpy().sum(1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), part in np.ndenumerate(share):
+        if part:
+            number, dark = table.iat[row, column], part > 0.6
+            ax.text(column, row, f"{number}", ha="center", va="center", color="white" if dark else "black", fontsize=7)
+    names = [[_short(readable(name), 24) for name in axis] for axis in (table.columns, table.index)]
+    ax.set_xticks(range(len(names[0])), names[0], rotation=40, ha="right")
+    ax.set_yticks(range(len(names[1])), names[1])
+    ax.set(xlabel="taken for", ylabel="is")
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.tick_params(length=0)
+
+
 def score_curves(ax: Axes, scores: pd.DataFrame, classes: Sequence[str]) -> None:
     """Scores over time, a line a class."""
     middle = (scores["onset"] + scores["offset"]) / 2

@@ -213,6 +213,9 @@ class Train:
     members: int = _knob(
         1, "trainings, each from a seed of its own, whose mean answer is the detector's", "trainings", ge=1
     )
+    front_end_in: Literal["model", "reader"] = _knob(
+        "model", "where pictures are made: of a batch, by the model, or of clip after clip, by what reads them"
+    )
     workers: int = _knob(0, "processes that read clips", "processes", signed=False, ge=0)
     save_every: int = _knob(0, "a checkpoint each so many steps too; 0: one an epoch", "steps", signed=False, ge=0)
     keep_at: str = _knob(
@@ -310,6 +313,10 @@ class Transcriber:
 class Scan:
     """How a trained detector runs over long recordings."""
 
+    merged_classes: dict[str, list[str]] = _knob(
+        {},
+        "what is answered, if not each class: by name, the classes (song types) of which it is the most",
+    )
     scan_hop_seconds: float = _knob(1.5, "step from one window to the next", "s", gt=0)
     scan_batch: int = _knob(64, "windows in one forward pass", "windows", signed=False, ge=1)
     engine: Literal["torch", "auto", "onnx", "openvino"] = _knob(

@@ -1,6 +1,7 @@
 """How good is a detector? By clips (ranking) and by events (matching), with intervals, what is unknown left out."""
 
 from whalelib.metrics.clips import MEASURES, clip_report, flat
+from whalelib.metrics.confusion import confusion
 from whalelib.metrics.curves import detection_curve, false_per_hour_at, operating_points, points_at, recall_at
 from whalelib.metrics.events import event_report, judge
 from whalelib.metrics.intervals import interval
@@ -24,6 +25,7 @@ __all__ = [
     "cell_truth",
     "clip_report",
     "compare",
+    "confusion",
     "detection_curve",
     "event_report",
     "false_per_hour_at",

@@ -9,6 +9,21 @@ from torch.nn import functional as F
 from whalelib.models.registry import Backbone, Picture, register
 
 
+class Pointwise(nn.Conv2d):
+    """A 1 x 1 convolution that steps over bands and frames before it computes, not while.
+
+    The gradient of a strided one with fewer than 16 channels, channels last, was seen to write beyond its memory on a
+    processor (torch 2.14).
+    """
+
+    def __init__(self, inputs: int, outputs: int, step: tuple[int, int]) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[..., :: self.step[0], :: self.step[1]])
+
+
 class Residual(nn.Module):
     """Two 3 x 3 convolutions with a shortcut; the first may step over bands and frames."""
 
@@ -19,7 +34,7 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.second_norm = nn.BatchNorm2d(outputs)
         same = inputs == outputs and stride == (1, 1)
-        self.shortcut = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut = nn.Identity() if same else Pointwise(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.first_norm(self.first(x)))

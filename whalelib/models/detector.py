@@ -193,9 +193,12 @@ class Detector(nn.Module, PyTorchModelHubMixin, library_name="whalelib", tags=["
         front = self.front_end
         return Picture(front.channels, front.bands, front.frames(self.clip_samples), front.hop, front.sample_rate)
 
-    def forward(self, waveform: Tensor, altered: Altered = as_it_is) -> Logits:
-        """Logits of a batch. In training, `altered` may change its pictures and embeddings on the way."""
-        picture = altered("picture", self.front_end(waveform))
+    def forward(self, waveform: Tensor, altered: Altered = as_it_is, picture: Tensor | None = None) -> Logits:
+        """Logits of a batch. In training, `altered` may change its pictures and embeddings on the way.
+
+        A `picture` that the front end has made of the batch already is not made again.
+        """
+        picture = altered("picture", self.front_end(waveform) if picture is None else picture)
         own = self.classified(altered("embedding", self.embedded(picture)))
         if not self.others:
             return own

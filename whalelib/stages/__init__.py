@@ -29,6 +29,7 @@ from whalelib.stages.judging import (
 from whalelib.stages.listening import Listener, detector_of, listener
 from whalelib.stages.products import (
     Split,
+    answering,
     augmenter,
     band,
     case,
@@ -44,6 +45,7 @@ from whalelib.stages.products import (
     output,
     place,
     scan,
+    scanning,
     split,
     store,
     survey,
@@ -65,6 +67,7 @@ __all__ = [
     "Split",
     "ablation",
     "activity_trade",
+    "answering",
     "at_rates",
     "augmenter",
     "band",
@@ -99,6 +102,7 @@ __all__ = [
     "recording_scores",
     "rule",
     "scan",
+    "scanning",
     "scores_together",
     "segment_report",
     "side_by_side",

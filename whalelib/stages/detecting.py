@@ -10,7 +10,7 @@ import pandas as pd
 from whalelib import ensembles, experiment
 from whalelib.config import Config, section_of
 from whalelib.stages.folders import data_folder
-from whalelib.stages.products import Split, heard, held_out, place, scan
+from whalelib.stages.products import Split, heard, held_out, place, scan, scanning
 
 ABOUT_SCORES = ("ensemble", "ensemble_by", "ensemble_power", "joining", "refine")
 
@@ -34,6 +34,8 @@ def clip_scores(config: Config, parts: Split, fold: str) -> pd.DataFrame:
     held = held_out(config, parts, fold)
     names = ensembles.classes_of(held)
     said = pd.DataFrame(ensembles.scores_of(held).astype("float32"), columns=names)
+    if parts.answers:
+        said = pd.DataFrame({answer: said[joined].max(axis=1) for answer, joined in parts.answers.items()})
     return pd.concat([held[["recording", "onset"]], (held["onset"] + held["seconds"]).rename("offset"), said], axis=1)
 
 
@@ -45,10 +47,10 @@ def frame_scores(config: Config, parts: Split, *folds: str) -> pd.DataFrame:
     tables, recordings = [own], heard(parts, *folds)
     for other in config.ensemble:
         detector = train.load(data_folder(other)).detector
+        detector.answer(config.merged_classes or None)
         folder = place(config, "scores", parts) / "ensemble" / predict.signature(detector)
-        how = section_of(config, "scan", without=("test_crops", "test_speeds"))
         with experiment.alone(folder):
-            predict.scan(detector, recordings, folder, **how)
+            predict.scan(detector, recordings, folder, **scanning(config))
         tables.append(predict.read_scores(folder, list(recordings["recording"])))
     if len(tables) == 1:
         return own

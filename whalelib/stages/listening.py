@@ -13,7 +13,7 @@ from whalelib import clips, tables
 from whalelib.config import Config, read_yaml, resolve, section_of
 from whalelib.errors import InputError
 from whalelib.stages.detecting import ABOUT_SCORES, decide
-from whalelib.stages.products import split, trained
+from whalelib.stages.products import answering, scanning, split
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.models import Detector
@@ -57,7 +57,7 @@ def detector_of(model: str) -> Detector:
     if not file.exists():
         return _loaded(model)
     config = resolve(read_yaml(file), str(file))
-    return trained(config, split(config)).detector
+    return answering(config, split(config))
 
 
 def _of_run(folder: Path, given: Mapping[str, Any]) -> Listener:
@@ -71,7 +71,7 @@ def _of_run(folder: Path, given: Mapping[str, Any]) -> Listener:
         raise InputError(f"{folder} decides by an ensemble, and one detector scans: add ensemble=[] to let it alone.")
     _refuse_joining(config)
     parts = split(config)
-    detector = trained(config, parts).detector
+    detector = answering(config, parts)
     return _ready(detector, decide(config, parts), config, post.bands_of(parts.events("train")))
 
 
@@ -118,5 +118,4 @@ def _loaded(model: str) -> Detector:
 
 
 def _ready(detector: Detector, decided: Decided, config: Config, bands: pd.DataFrame | None) -> Listener:
-    how = section_of(config, "scan", without=("test_crops", "test_speeds"))
-    return Listener(detector, decided, how, section_of(config, "post"), bands)
+    return Listener(detector, decided, scanning(config), section_of(config, "post"), bands)

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from whalelib import clips, doctor, ensembles, experiment, filters, likeness, pr
 from whalelib.config import Config, decisive, resolve, section_of
 from whalelib.errors import InputError
 from whalelib.stages.folders import source_folder
+from whalelib.stages.parts import Split, checked
 
 if TYPE_CHECKING:  # torch is loaded by the functions that need it
     from whalelib.augment import Augmenter
@@ -34,36 +34,6 @@ if TYPE_CHECKING:  # torch is loaded by the functions that need it
 _SEEN_BY_DOCTOR = (
     "front_end", "window_seconds", "hop_seconds", "n_mels", "band_low_hz", "band_high_hz", "mel_scale", "mel_break_hz",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Split:
-    """A survey with its classes, the fold of each recording, and the clips to cut."""
-
-    survey: Survey
-    classes: list[str]
-    folds: pd.Series
-    clips: pd.DataFrame
-
-    @property
-    def calls(self) -> list[str]:
-        """The classes that are calls: all but the noise class, where there is one."""
-        given = self.survey.events["label"].unique()
-        return [name for name in self.classes if name != clips.NOISE or name in given]
-
-    def recordings(self, *folds: str) -> pd.DataFrame:
-        """The recordings of these folds."""
-        chosen = self.folds[self.survey.recordings["recording"]].isin(folds).to_numpy()
-        return self.survey.recordings[chosen].reset_index(drop=True)
-
-    def events(self, *folds: str) -> pd.DataFrame:
-        """The events of the classes to detect, in these folds."""
-        events = self.survey.events
-        here = events["recording"].isin(self.recordings(*folds)["recording"]) & events["label"].isin(self.classes)
-        return events[here].reset_index(drop=True)
-
-    def hours(self, *folds: str) -> float:
-        return float(self.recordings(*folds)["seconds"].sum()) / 3600
 
 
 def survey(config: Config) -> Survey:
@@ -132,7 +102,7 @@ def _as_recorded(config: Config) -> dict[str, Any]:
 def split(config: Config, found: Survey | None = None) -> Split:
     """Classes, folds and clips of a survey, or of the store that the knobs name. Copies are never on both sides."""
     if config.store_path:
-        return _split_of(_given_store(config))
+        return _split_of(config, _given_store(config))
     original = found or survey(config)
     joined, notes = _joined(config, original)
     if config.n_folds:
@@ -170,7 +140,8 @@ def split(config: Config, found: Survey | None = None) -> Split:
     found.problems.extend(clips.one_sided(table))
     if config.join_copies == "none":
         found.problems.extend(clips.parted_files(table, found.recordings))
-    return Split(found, clips.classes_of(table), folds, table)
+    classes = clips.classes_of(table)
+    return Split(found, classes, folds, table, checked(config.merged_classes, classes))
 
 
 def _joined(config: Config, found: Survey) -> tuple[pd.DataFrame, list[str]]:
@@ -224,13 +195,13 @@ def _survey_of(held: Store) -> Survey:
     return sources.Survey(recordings, events, held.about["exhaustive"], held.about["left_out"])
 
 
-def _split_of(held: Store) -> Split:
+def _split_of(config: Config, held: Store) -> Split:
     """The split that a store was cut from."""
     table = pd.concat([held.table(fold) for fold in held.folds], ignore_index=True)
     found = _survey_of(held)
     # Held-out recordings always have clips; one without any is a training recording that had nothing to teach.
     folds = table.groupby("recording")["fold"].first().reindex(found.recordings["recording"]).fillna("train")
-    return Split(found, held.classes, folds, table)
+    return Split(found, held.classes, folds, table, checked(config.merged_classes, held.classes))
 
 
 def front_end(config: Config, prepared: Store) -> FrontEnd:
@@ -350,6 +321,18 @@ def trained(config: Config, parts: Split) -> Fitted:
         ) from None
 
 
+def answering(config: Config, parts: Split) -> Detector:
+    """The trained detector, saying what is asked: its classes, or what they are joined to."""
+    detector = trained(config, parts).detector
+    detector.answer(config.merged_classes or None)
+    return detector
+
+
+def scanning(config: Config) -> dict[str, Any]:
+    """The arguments of `predict.scan`."""
+    return section_of(config, "scan", without=("merged_classes", "test_crops", "test_speeds"))
+
+
 def held_out(config: Config, parts: Split, fold: str = "test") -> pd.DataFrame:
     """The clips of a fold with what the trained detector says of them, for `ensembles` to gather over runs."""
     from whalelib import train
@@ -396,10 +379,9 @@ def scan(config: Config, parts: Split, *folds: str) -> tuple[pd.DataFrame, pd.Da
         )
     recordings = heard(parts, *folds)
     folder = place(config, "scores", parts)
-    how = section_of(config, "scan", without=("test_crops", "test_speeds"))
-    detector = trained(config, parts).detector
+    detector = answering(config, parts)
     with experiment.alone(folder):
-        receipt = predict.scan(detector, recordings, folder, **how)
+        receipt = predict.scan(detector, recordings, folder, **scanning(config))
     return predict.read_scores(folder, list(recordings["recording"])), receipt
 
 

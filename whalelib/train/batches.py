@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 from whalelib.clips import UNKNOWN, Store
+from whalelib.features import FrontEnd
 
 _SAMPLE = 512  # clips; enough for a mean and a spread
 NO_CLIP = -1  # the row that a process reads for which a batch holds no clip: a clip without any weight
@@ -28,9 +29,13 @@ class ClipBatches(Dataset):
         shuffled_labels_seed: int | None = None,
         targets: np.ndarray | None = None,
         weighted: bool = True,
+        front_end: FrontEnd | None = None,
     ) -> None:
-        """`targets` take the place of the store's (pseudo-labels do); unless `weighted`, every clip weighs the same."""
-        self.store, self.fold, self.weighted = store, fold, weighted
+        """`targets` take the place of the store's (pseudo-labels do); unless `weighted`, every clip weighs the same.
+
+        With a `front_end`, which must know what it needs to know by then, each clip's picture is made here.
+        """
+        self.store, self.fold, self.weighted, self.front_end = store, fold, weighted, front_end
         self.replaced = None if targets is None else np.asarray(targets, dtype=np.float32)
         self.label_of = np.arange(len(store.folds[fold]))
         if shuffled_labels_seed is not None:
@@ -65,6 +70,9 @@ class ClipBatches(Dataset):
             batch["weight"] = np.ones_like(batch["weight"])
         # Arrow's buffers are read-only, which a tensor cannot be.
         read = {name: torch.from_numpy(np.require(values, requirements="W")) for name, values in batch.items()}
+        if self.front_end is not None:
+            with torch.no_grad():
+                read["picture"] = torch.cat([self.front_end(clip) for clip in read["waveform"].split(1)])
         if NO_CLIP in rows:
             nothing = torch.tensor(rows) == NO_CLIP
             read["targets"][nothing], read["frames"][nothing], read["weight"][nothing] = torch.nan, UNKNOWN, 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -80,6 +81,8 @@ def fit(
     if not done:
         _check_fits(detector, store)
         recipe.check(ranks.num_processes)
+        if recipe.front_end_in == "reader":
+            _check_reader(detector, augmenter)
         sampling = dict(sampling or {})
         clips = ClipBatches(
             store,
@@ -147,6 +150,8 @@ def _train(
         share_statistics(detector)
     if recipe.recompute:
         recompute(detector.network)
+    if recipe.front_end_in == "reader":
+        clips.front_end = copy.deepcopy(detector.front_end)
     arguments = recipe.arguments(kept, progress, ranks.num_processes)
     if newest and checkpoints.stopped_early(Path(newest), recipe.patience):
         arguments.num_train_epochs = round(checkpoints.state_of(Path(newest))["epoch"])
@@ -155,7 +160,7 @@ def _train(
         model=detector,
         args=arguments,
         train_dataset=clips,
-        eval_dataset=ClipBatches(store, "validation"),
+        eval_dataset=ClipBatches(store, "validation", front_end=clips.front_end),
         callbacks=watchers,
         **aims,
     )
@@ -198,6 +203,17 @@ def _check_fits(detector: Detector, store: Store) -> None:
         raise InputError(
             "no training clip is known to be without a call, so there is nothing to tell calls from: set exhaustive "
             "to true if every call is annotated, annotate absences, or raise negatives."
+        )
+
+
+def _check_reader(detector: Detector, augmenter: Augmenter | None) -> None:
+    """Pictures that the reader makes are made of the clips as they are, once and for all."""
+    if any(parameter.requires_grad for parameter in detector.front_end.parameters()):
+        raise InputError("a front end that learns must be in the model: set front_end_in to model.")
+    if augmenter is not None and any(one.at == "waveform" for one in augmenter.augmentations):
+        raise InputError(
+            "front_end_in=reader makes pictures before the augmentations of waveforms: set it to model, or "
+            "leave those out."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import resource
 import sys
@@ -45,7 +46,8 @@ def profiled(detector: Detector, store: Store, *, batches: int = 10, **knobs: An
         arguments.eval_strategy, arguments.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
         arguments.load_best_model_at_end = False
         arguments.max_steps = _WARM_UP + 2 * batches
-        clips, aim = ClipBatches(store, "train"), Objective(len(detector.classes))
+        seen = copy.deepcopy(detector.front_end) if recipe.front_end_in == "reader" else None
+        clips, aim = ClipBatches(store, "train", front_end=seen), Objective(len(detector.classes))
         trainer = _Clocked(recipe=recipe, objective=aim, model=detector, args=arguments, train_dataset=clips)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Order(trainer))

@@ -37,6 +37,7 @@ class Recipe:
     averaged: int = 3
     choose_by: str = "ap"
     patience: int = 0
+    front_end_in: str = "model"
     workers: int = 0
     save_every: int = 0
     keep_at: str = ""

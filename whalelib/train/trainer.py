@@ -84,9 +84,9 @@ class DetectorTrainer(Trainer):
     ) -> Any:
         if self.augmenter is not None and model.training:
             inputs, later = self.augmenter(inputs, self.state.global_step, self.args.process_index)
-            logits = model(inputs["waveform"], later)
+            logits = model(inputs["waveform"], later, inputs.get("picture"))
         else:
-            logits = model(inputs["waveform"])
+            logits = model(inputs["waveform"], picture=inputs.get("picture"))
         counts = None
         if num_items_in_batch is not None:  # gradients of processes are averaged
             counts = num_items_in_batch[:-1] / self.args.world_size
