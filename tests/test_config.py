@@ -73,7 +73,7 @@ def test_every_default_is_a_valid_value(knob):
 @BY_NAME
 def test_every_type_has_a_plain_name(knob):
     plain = {"whole number", "number", "number or empty", "text", "yes or no", "list of texts", "list of numbers",
-             "numbers by name"}  # fmt: skip
+             "numbers by name", "lists by name"}  # fmt: skip
     assert knob.type in plain or " | " in knob.type
 
 
@@ -92,9 +92,9 @@ def test_knobs_and_sections_are_attributes():
 
 def test_a_section_becomes_keyword_arguments():
     arguments = config.section_of(DEFAULT, "scan")
-    assert arguments == {"merged_classes": {}, "scan_hop_seconds": DEFAULT.scan_hop_seconds, "scan_batch": DEFAULT.scan_batch,
-                         "engine": "torch", "scan_precision": "float32", "test_crops": DEFAULT.test_crops,
-                         "test_speeds": DEFAULT.test_speeds}  # fmt: skip
+    assert arguments == {"merged_classes": {}, "scan_hop_seconds": DEFAULT.scan_hop_seconds,
+                         "scan_batch": DEFAULT.scan_batch, "engine": "torch", "scan_precision": "float32",
+                         "test_crops": DEFAULT.test_crops, "test_speeds": DEFAULT.test_speeds}  # fmt: skip
     left_out = ["merged_classes", "scan_batch", "engine", "scan_precision", "test_crops", "test_speeds"]
     without = config.section_of(DEFAULT, "scan", without=left_out)
     assert without == {"scan_hop_seconds": DEFAULT.scan_hop_seconds}

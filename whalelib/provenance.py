@@ -19,16 +19,31 @@ from pathlib import Path
 from typing import Any
 
 # What each stage adds to the code that the stages before it went through.
-_DATA = ("stages", "sources", "formats", "synth", "tables", "audio", "likeness", "clips", "filters")
+_DATA = (
+    "stages/folders",
+    "stages/parts",
+    "stages/products",
+    "sources",
+    "formats",
+    "synth",
+    "tables",
+    "audio",
+    "likeness",
+    "clips",
+    "filters",
+)
 _TRAINING = ("features", "augment", "models", "losses", "samplers", "metrics", "train", "pseudo", "ensembles")
+_SCORES = ("stages/detecting", "stages/recordings", "predict", "post", "exporting")
+_JUDGEMENT = ("stages/judging", "mistakes", "activity")
+# `stages` joins all rooms, each of its files for some notebooks, so that its files are rooms of their own here.
 ROOMS: dict[str, tuple[str, ...]] = {
     "eda": (*_DATA, "doctor"),
     "features": (*_DATA, "features"),
     "train": (*_DATA, *_TRAINING),
-    "inference": (*_DATA, *_TRAINING, "predict", "post", "exporting"),
-    "postprocess": (*_DATA, *_TRAINING, "predict", "post", "exporting", "mistakes", "activity"),
-    "transcripts": (*_DATA, *_TRAINING, "transcribe"),
-    "transcribe": (*_DATA, *_TRAINING, "predict", "post", "exporting", "mistakes", "activity", "transcribe"),
+    "inference": (*_DATA, *_TRAINING, *_SCORES),
+    "postprocess": (*_DATA, *_TRAINING, *_SCORES, *_JUDGEMENT),
+    "transcripts": (*_DATA, *_TRAINING, *_SCORES, "stages/transcribing", "transcribe"),
+    "transcribe": (*_DATA, *_TRAINING, *_SCORES, *_JUDGEMENT, "stages/transcribing", "transcribe"),
 }
 # What these rooms import and what changes no result: the knobs, which are recorded themselves, what is said, what only
 # runs or watches, and the doctor, who is asked and changes nothing.

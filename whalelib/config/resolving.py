@@ -107,9 +107,16 @@ def _type_name(hint: Any) -> str:
         return " | ".join(typing.get_args(hint))
     if isinstance(hint, types.UnionType):
         return " or ".join("empty" if a is type(None) else _type_name(a) for a in typing.get_args(hint))
-    names = {"int": "whole number", "float": "number", "str": "text", "bool": "yes or no", "list[str]": "list of texts",
-             "list[float]": "list of numbers",
-             "dict[str, float]": "numbers by name", "dict[str, list[str]]": "lists by name"}  # fmt: skip
+    names = {
+        "int": "whole number",
+        "float": "number",
+        "str": "text",
+        "bool": "yes or no",
+        "list[str]": "list of texts",
+        "list[float]": "list of numbers",
+        "dict[str, float]": "numbers by name",
+        "dict[str, list[str]]": "lists by name",
+    }
     name = str(hint) if typing.get_origin(hint) else hint.__name__
     return names.get(name, name)
 

@@ -16,7 +16,7 @@ from whalelib.sources import Survey
 class Split:
     """A survey with its classes, the fold of each recording, and the clips to cut.
 
-    Classes are what a detector learns; calls are what it answers for, where `merged_classes` joins several (song types).
+    Classes are what a detector learns; calls are what it answers for, where `merged_classes` joins some (song types).
     """
 
     survey: Survey
@@ -64,8 +64,8 @@ def checked(answers: dict[str, list[str]], classes: list[str]) -> dict[str, list
     unknown, twice = [n for n in named if n not in classes], [n for n in named if named.count(n) > 1]
     if unknown or not all(answers.values()):
         raise InputError(
-            f"merged_classes names {unknown[0] if unknown else 'nothing'!r}: each answer is a list of some of the classes, "
-            f"which are {', '.join(classes)}."
+            f"merged_classes names {unknown[0] if unknown else 'nothing'!r}: each answer is a list of some of the "
+            f"classes, which are {', '.join(classes)}."
         )
     if twice:
         raise InputError(f"merged_classes has {twice[0]!r} twice: a class is part of one answer at most.")
