@@ -64,7 +64,7 @@ bench: setup-dev ## print speeds and memory, measured side by side
 	$(BIN)/python -m whalelib.bench
 
 lab: setup ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/whalelib lab
 
 clean: ## remove what runs have cached (not the results)
 	rm -rf cache build dist

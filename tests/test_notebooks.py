@@ -7,9 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from whalelib import config, experiment
+from whalelib import config, experiment, formats, synth
 
-NOTEBOOKS = [experiment.notebook_path(stage) for stage in experiment.STAGES]
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+QUICKSTART = FOLDER / "00_quickstart.ipynb"
+OTHERWISE = {"00_quickstart": {"exhaustive": True}}  # so its example is annotated; for other folders it is asked there
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -27,8 +30,10 @@ def parameters(notebook):
     return {s.targets[0].id: ast.literal_eval(s.value) for s in ast.parse(cell.source).body}
 
 
-def test_every_stage_has_its_notebook():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
+def test_every_notebook_is_a_stage_or_the_quick_way_through_them():
+    stages = [experiment.notebook_path(stage) for stage in experiment.STAGES]
+    assert [path.name for path in NOTEBOOKS] == [QUICKSTART.name, *(path.name for path in stages)]
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{k:02d}" for k in range(len(NOTEBOOKS))]
 
 
 def test_notebooks_are_thin(notebook):
@@ -46,10 +51,11 @@ def test_notebooks_are_committed_without_outputs(notebook):
         assert cell.get("execution_count") is None
 
 
-def test_parameters_are_knobs_at_their_defaults(notebook):
-    given = parameters(notebook)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_parameters_are_knobs_at_their_defaults(path):
+    given = parameters(nbformat.read(path, 4))
     assert given.pop("run_folder") == ""
-    defaults = config.resolve().flat()
+    defaults = config.resolve().flat() | OTHERWISE.get(path.stem, {})
     assert given == {name: defaults[name] for name in given}
 
 
@@ -81,3 +87,36 @@ def test_no_name_of_a_knob_is_used_for_anything_else(notebook):
             inner = {id(name) for c in own for name in ast.walk(c.target)}
             stored = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
             assert not {n.id for n in stored if id(n) not in inner} & set(knobs)
+
+
+def test_from_ones_own_folder_to_a_detector_on_one_page(tmp_path, monkeypatch):
+    """By hand: from the folder of notebooks, with sliders, and with a path as it is written in the home."""
+    from papermill import execute_notebook
+
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    synth.ocean(tmp_path / "tapes", ocean_days=4, ocean_minutes=0.5, ocean_density=2.0)
+    monkeypatch.delenv("WHALELIB_HOME", raising=False)
+    monkeypatch.delenv("WHALELIB_CACHE", raising=False)
+    executed = execute_notebook(
+        str(QUICKSTART),
+        str(tmp_path / "notebooks" / "mine.ipynb"),
+        parameters={"data_path": "tapes", "epochs": 1},
+        cwd=str(tmp_path / "notebooks"),
+        kernel_name="python3",
+        progress_bar=False,
+    )
+    widgets = "application/vnd.jupyter.widget-view+json"
+    assert any(widgets in output.get("data", {}) for cell in executed.cells for output in cell.get("outputs", []))
+
+    left = tmp_path / "experiments" / "quickstart"
+    tables = list((left / "raven").glob("*.txt"))
+    assert len(tables) == 2  # two moorings on the one test day
+    assert len(formats.read_csv(left / "detections.csv").events) == sum(
+        len(formats.read_raven(table, recording=table.name.split(".")[0]).events) for table in tables
+    )
+    monkeypatch.chdir(tmp_path)
+    from whalelib import stages
+
+    ear = stages.listener(str(left), {})  # what `whalelib scan` and `whalelib app` take
+    assert sorted(ear.detector.classes) == sorted(ear.decided.thresholds)

@@ -1,9 +1,10 @@
-"""Figures draw what they are given, whatever is missing from it; sliders call again."""
+"""Figures draw what they are given, whatever is missing from it, each class in its colour."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from whalelib import plots
 
@@ -14,16 +15,34 @@ def closed():
     plt.close("all")
 
 
-def test_sliders_draw_once_and_again_when_they_are_moved(monkeypatch):
-    shown, calls = [], []
-    monkeypatch.setattr("IPython.display.display", lambda *things: shown.extend(things))
-    plots.slide(lambda **levels: calls.append(levels), {"fin_whale": 0.4, "b": 0.6}, live=False)
-    assert calls == [{"fin_whale": 0.4, "b": 0.6}] and shown == []
-    plots.slide(lambda **levels: calls.append(levels), {"fin_whale": 0.4, "b": 0.6})
-    box, _ = shown
-    assert [slider.description for slider in box.children] == ["fin whale", "b"] and len(calls) == 2
-    box.children[0].value = 0.9
-    assert calls[-1] == {"fin_whale": 0.9, "b": 0.6}
+def test_a_class_keeps_its_colour_whatever_else_is_in_a_figure():
+    classes = ["upcall", "dcall", "noise"]
+    all_of_them = plots.colours(classes)
+    assert plots.colours(classes[:2]) == {name: all_of_them[name] for name in ("dcall", "upcall")}
+    assert plots.colours([*classes, "nothing", "all"])["upcall"] == all_of_them["upcall"]
+    given = {"upcall": "#123456"}
+    assert plots.colours(given) == given  # so a figure of some is given the colours of all
+    _, axes = plt.subplots(1, 3)
+    plots.counts(axes[0], pd.DataFrame({"upcall": [1], "nothing": [2]}), given)
+    plots.distribution(axes[1], {"zeal": np.arange(3.0), "upcall": np.arange(3.0)}, "length (s)", given)
+    table = pd.DataFrame({"score": [0.1, 0.9], "share": [0.2, 0.8]})
+    plots.reliability(axes[2], {"zeal": table, "upcall": table}, given)
+    assert to_hex(axes[0].containers[0][0].get_facecolor()) == given["upcall"]
+    assert to_hex(axes[1].patches[1].get_facecolor()) == given["upcall"]
+    assert axes[2].lines[2].get_color() == given["upcall"]
+
+
+def test_more_classes_than_colours_have_tints_and_shades():
+    shades = plots.colours([f"species {k:02d}" for k in range(22)])
+    assert len(set(shades.values())) == 22
+    assert list(shades.values())[:8] == list(plots.PALETTE)
+
+
+def test_pictures_say_the_frequencies_of_their_bands():
+    _, axes = plt.subplots(1, 2)
+    plots.pictures(axes, np.zeros((2, 10, 5)), ["a", "b"], 3.0, np.arange(10) * 7.0)
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["0", "21", "42", "63"]
+    assert axes[0].get_ylabel() == "frequency (Hz)"
 
 
 def test_a_gallery_has_a_picture_an_event_and_leaves_the_rest_empty():

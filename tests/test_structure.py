@@ -17,11 +17,11 @@ LEAVES = {
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {
     "formats", "synth", "sources", "doctor", "clips", "models", "metrics", "post", "ensembles", "exporting", "mistakes",
-    "activity",
+    "activity", "playing",
 }  # fmt: skip
 ABOVE_THOSE = {"train", "predict", "pseudo", "transcribe"}
 BESIDE = {"experiment", "ledger", "card"}
-TOP = {"plots", "demo", "cli", "app", "bench"}  # only cli imports some: demo, app; app draws with plots
+TOP = {"plots", "widgets", "demo", "cli", "app", "bench"}  # cli imports demo and app; app and widgets draw with plots
 
 # What each room may import. A package is one room, and inside it modules import each other freely.
 LOWER = LEAVES | LISTENING | ABOVE_LEAVES | ABOVE_THOSE | BESIDE
@@ -52,6 +52,7 @@ ROOMS["transcribe"] |= {"train"}
 ROOMS["ledger"] |= {"experiment"}
 ROOMS["cli"] |= {"demo", "app"}
 ROOMS["app"] |= {"plots"}
+ROOMS["widgets"] |= {"plots"}
 ROOMS["config"] |= {"augment"}  # a list of augmentations is checked with the other knobs, before anything starts
 ROOMS["plots"] = frozenset()  # tables in, axes out
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from whalelib import experiment, ledger
+from whalelib import experiment, ledger, synth
 from whalelib.errors import InputError
+
+EXAMPLE_DAYS = 12  # of a minute at each of two sites: enough to learn from, in a minute or two
+
+
+def recordings(data_path: str = "") -> str:
+    """The folder named; where none is, a small one with Raven tables as one's own might be, made in the cache."""
+    if data_path:
+        return data_path
+    folder = experiment.cache_root() / f"example-{synth.GENERATOR}"
+    with experiment.alone(folder):
+        synth.ocean(folder, ocean_days=EXAMPLE_DAYS, ocean_minutes=1.0)
+    return str(folder)
 
 
 def run(home: Path) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; a class keeps its colour in every figure.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+# What is no class beside the classes is grey, and takes no class's colour away.
+NEUTRAL = {"noise": "0.6", "nothing": "0.75", "not known": "0.9", "all": "0.3"}
+Classes = Sequence[str] | Mapping[str, str]  # names, or the colour of each; then those stay as they are
 STYLE: dict[str, Any] = {
     "figure.dpi": 90,
     "axes.spines.top": False,
@@ -38,10 +42,22 @@ def use_style() -> None:
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": 80})
 
 
-def colours(classes: Sequence[str]) -> dict[str, str]:
-    """A colour for each class, the same wherever the classes are the same."""
-    shades = PALETTE if len(classes) <= len(PALETTE) else [to_hex(plt.get_cmap("tab20")(k)) for k in range(20)]
-    return {name: shades[k % len(shades)] for k, name in enumerate(sorted(classes))}
+def colours(classes: Classes) -> dict[str, str]:
+    """A colour for each class, the same wherever the classes are the same; more than eight have tints and shades too.
+
+    Given a mapping, its colours are kept. So a figure of some of the classes is given the colours of all.
+    """
+    if isinstance(classes, Mapping):
+        return dict(classes)
+    shades = [*PALETTE, *(_halfway(shade, end) for end in ("white", "black") for shade in PALETTE[:-1])]
+    names = sorted(set(classes) - set(NEUTRAL))
+    given = {name: shades[k % len(shades)] for k, name in enumerate(names)}
+    return {name: given.get(name) or NEUTRAL[name] for name in sorted(classes)}
+
+
+def _halfway(shade: str, end: str) -> str:
+    red, green, blue = ((a + b) / 2 for a, b in zip(to_rgb(shade), to_rgb(end), strict=True))
+    return to_hex((red, green, blue))
 
 
 def readable(label: str) -> str:
@@ -64,7 +80,7 @@ def spectrogram(
     ax.set(xlabel="time (s)", ylabel="frequency (Hz)", xlim=extent[:2], ylim=(0, high_hz or sample_rate / 2))
 
 
-def boxes(ax: Axes, events: pd.DataFrame, colour: dict[str, str], legend: bool = True) -> None:
+def boxes(ax: Axes, events: pd.DataFrame, colour: Mapping[str, str], legend: bool = True) -> None:
     """Events as rectangles, with a legend above; one without frequencies spans the axis. Possible calls are dotted."""
     low, high = ax.get_ylim()
     for event in events.itertuples():
@@ -85,13 +101,24 @@ def boxes(ax: Axes, events: pd.DataFrame, colour: dict[str, str], legend: bool =
 
 
 def pictures(
-    axes: Sequence[Axes], images: Sequence[np.ndarray] | np.ndarray, titles: Sequence[str], seconds: float
+    axes: Sequence[Axes],
+    images: Sequence[np.ndarray] | np.ndarray,
+    titles: Sequence[str],
+    seconds: float,
+    hz: np.ndarray | None = None,
 ) -> None:
-    """Front-end pictures [bands, frames] side by side; each says its bands where they differ in how many they have."""
+    """Front-end pictures [bands, frames] side by side; each says its bands where they differ in how many they have.
+
+    With the middle of each band in `hz`, the axis says frequencies.
+    """
     alike = len({len(image) for image in images}) == 1
     for ax, image, title in zip(axes, images, titles, strict=False):
         ax.imshow(image, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, len(image)))
         ax.set(title=title, xlabel="time (s)", ylabel="band")
+        if hz is not None:
+            rows = np.linspace(0, len(hz) - 1, 4).round().astype(int)
+            ax.set_yticks(rows + 0.5, [f"{hz[row]:.0f}" for row in rows])
+            ax.set_ylabel("frequency (Hz)")
         if alike:
             ax.label_outer()
 
@@ -113,19 +140,20 @@ def augmented(axes: Sequence[Axes], images: dict[str, np.ndarray], seconds: floa
         ax.set_visible(True)
 
 
-def counts(ax: Axes, table: pd.DataFrame) -> None:
+def counts(ax: Axes, table: pd.DataFrame, colour: Mapping[str, str] | None = None) -> None:
     """Stacked bars: rows of the table along the axis, columns stacked."""
-    table.rename(columns=readable).plot.barh(
-        stacked=True, ax=ax, color=list(colours(table.columns).values()), width=0.8
-    )
+    known = colours(list(table.columns)) | dict(colour or {})
+    shades = [known[name] for name in table.columns]
+    table.rename(columns=readable).plot.barh(stacked=True, ax=ax, color=shades, width=0.8)
     ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.invert_yaxis()
 
 
-def distribution(ax: Axes, values: dict[str, np.ndarray], xlabel: str) -> None:
+def distribution(ax: Axes, values: dict[str, np.ndarray], xlabel: str, colour: Mapping[str, str] | None = None) -> None:
     """One box a class."""
-    shades = colours(list(values))
-    parts = ax.boxplot(list(values.values()), orientation="horizontal", patch_artist=True, widths=0.6, showfliers=False)
+    shades = colours(list(values)) | dict(colour or {})
+    look: dict[str, Any] = {"patch_artist": True, "widths": 0.6, "showfliers": False, "medianprops": {"color": "black"}}
+    parts = ax.boxplot(list(values.values()), orientation="horizontal", **look)
     for box, name in zip(parts["boxes"], values, strict=True):
         box.set(facecolor=shades[name], alpha=0.7)
     ax.set_yticks(range(1, len(values) + 1), [readable(name) for name in values])
@@ -168,15 +196,17 @@ def history(ax: Axes, table: pd.DataFrame, best_epoch: int) -> None:
     ax.plot(table["epoch"], table["train_loss"], color=PALETTE[5], label="training loss")
     ax.plot(table["epoch"], table["validation_loss"], color=PALETTE[0], label="validation loss")
     ax.set(xlabel="epoch", ylabel="loss")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = ax.twinx()
     right.plot(table["epoch"], table["validation_ap"], color=PALETTE[3], label="validation AP")
     right.axvline(best_epoch, color="0.6", lw=0.8, ls="--")
     right.set(ylabel="average precision", ylim=(0, 1))
     lines = [*ax.get_lines(), *right.get_lines()[:1]]
-    ax.legend(lines, [str(line.get_label()) for line in lines], loc="center right", fontsize=7)
+    names = [str(line.get_label()) for line in lines]
+    ax.legend(lines, names, ncols=len(lines), fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
-def precision_recall(ax: Axes, targets: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -> None:
+def precision_recall(ax: Axes, targets: np.ndarray, scores: np.ndarray, classes: Classes) -> None:
     """Precision over recall for every class, clips with an unknown target left out."""
     from sklearn.metrics import precision_recall_curve
 
@@ -205,7 +235,7 @@ def confusion(ax: Axes, table: pd.DataFrame) -> None:
     ax.tick_params(length=0)
 
 
-def score_curves(ax: Axes, scores: pd.DataFrame, classes: Sequence[str]) -> None:
+def score_curves(ax: Axes, scores: pd.DataFrame, classes: Classes) -> None:
     """Scores over time, a line a class."""
     middle = (scores["onset"] + scores["offset"]) / 2
     for name in classes:
@@ -213,16 +243,14 @@ def score_curves(ax: Axes, scores: pd.DataFrame, classes: Sequence[str]) -> None
     ax.set(xlabel="time (s)", ylabel="score", ylim=(0, 1.02))
 
 
-def levels(ax: Axes, thresholds: Mapping[str, float], classes: Sequence[str]) -> None:
+def levels(ax: Axes, thresholds: Mapping[str, float], classes: Classes) -> None:
     """The threshold of each class as a line across; where all are one, one line."""
     one = len(set(thresholds.values())) == 1
     for name, at in list(thresholds.items())[: 1 if one else None]:
         ax.axhline(at, color="0.5" if one else colours(classes)[name], lw=0.8, ls="--")
 
 
-def overview(
-    ax: Axes, scores: pd.DataFrame, events: pd.DataFrame, classes: Sequence[str], view: tuple[float, float]
-) -> None:
+def overview(ax: Axes, scores: pd.DataFrame, events: pd.DataFrame, classes: Classes, view: tuple[float, float]) -> None:
     """The highest score over a whole recording, a tick for each event above it, and the part that is in view."""
     onset, offset = scores["onset"].to_numpy(), scores["offset"].to_numpy()
     highest = scores[list(classes)].max(axis=1).fillna(0).to_numpy()
@@ -237,7 +265,7 @@ def overview(
     ax.spines["left"].set_visible(False)
 
 
-def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Sequence[str]) -> None:
+def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Classes) -> None:
     """Share of calls found over false alarms an hour, a line a class, each threshold a dot."""
     for name in classes:
         part = curve[curve["class"] == name].sort_values("threshold", ascending=False)
@@ -254,10 +282,12 @@ def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Sequence[str]) -> No
         _says(ax, "no detection with a score")
 
 
-def reliability(ax: Axes, tables: dict[str, pd.DataFrame]) -> None:
+def reliability(ax: Axes, tables: dict[str, pd.DataFrame], colour: Mapping[str, str] | None = None) -> None:
     """The share of calls among scores over their mean, a line each; on the diagonal scores are probabilities."""
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, ls="--")
-    for (name, table), shade in zip(tables.items(), colours(list(tables)).values(), strict=True):
+    shades = colours(list(tables)) | dict(colour or {})
+    for name, table in tables.items():
+        shade = shades[name]
         ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=readable(name))
         if "share_low" in table:
             ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.08, lw=0)
@@ -344,7 +374,7 @@ def gallery(
         axes[0].figure.supylabel("frequency (Hz)", fontsize=9)
 
 
-def hourly(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
+def hourly(ax: Axes, table: pd.DataFrame, classes: Classes) -> None:
     """Detections an hour of every hour that was heard, with their intervals; hours without any are there, too."""
     hours = {hour: k for k, hour in enumerate(sorted(table["hour"].unique()))}
     for k, name in enumerate(classes):
@@ -364,9 +394,9 @@ def hourly(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
         _says(ax, "no recording has a date")
 
 
-def activity(ax: Axes, table: pd.DataFrame, classes: Sequence[str]) -> None:
+def activity(ax: Axes, table: pd.DataFrame, classes: Classes) -> None:
     """Calls kept over time kept, when only what stands out is looked at; each dot is a bar in dB."""
-    shades = {**colours(classes), "all": "0.3"}
+    shades = {**colours(classes), "all": NEUTRAL["all"]}
     for name, part in table[table["calls"] > 0].groupby("class", sort=False):
         part = part.sort_values("share")
         width = 2.0 if name == "all" else 1.0
@@ -389,37 +419,6 @@ def recall_by(ax: Axes, table: pd.DataFrame, x: str, xlabel: str) -> None:
     for k, n in enumerate(table["calls"]):
         ax.annotate(f"n={n}", (k, 0.02), ha="center", fontsize=7, color="white")
     ax.set(xlabel=xlabel, ylabel="share of calls found", ylim=(0, 1))
-
-
-def listen(sound: np.ndarray, sample_rate: int, keep: bool = True) -> None:
-    """A player for a sound; a notebook that will be passed on leaves out sound that may not be."""
-    from IPython.display import Audio, display
-
-    if keep:
-        display(Audio(sound, rate=sample_rate))
-    else:
-        print("sound is left out of this notebook (keep_sound is false)")
-
-
-def slide(draw: Callable[..., Any], values: dict[str, float], live: bool = True) -> None:
-    """Call `draw` with these values, each by its name, and again whenever a slider is moved.
-
-    Where nobody can move one (`live` is false, or there are no widgets) it is called once.
-    """
-    from IPython.display import display
-
-    try:
-        import ipywidgets
-    except ImportError:
-        live = False
-    if not live:
-        draw(**values)
-        return
-    how: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.01, "continuous_update": False}
-    sliders = {
-        name: ipywidgets.FloatSlider(value=value, description=readable(name), **how) for name, value in values.items()
-    }
-    display(ipywidgets.VBox(list(sliders.values())), ipywidgets.interactive_output(draw, sliders))
 
 
 def save(figure: Any, path: Any) -> None:

@@ -21,8 +21,9 @@ from whalelib.app.drawing import WIDTHS, View, drawn, fitted, panels
 from whalelib.app.examples import EXAMPLES, example
 from whalelib.app.hearing import Ear, Knobs, Visit, at_time, detected, following, hear, resumed
 from whalelib.app.limits import Limits, received
-from whalelib.app.sound import SPEEDS, playable
+from whalelib.app.sound import playable
 from whalelib.errors import InputError
+from whalelib.playing import SPEEDS
 
 BY_TIME, BY_DOUBT = "by time", "most uncertain first"
 _MOST_SLIDERS = 8  # classes with a threshold of their own; more share one

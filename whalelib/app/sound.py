@@ -1,44 +1,14 @@
-"""Stretches of a recording as a browser plays them, fast enough that a human ear hears the lowest calls."""
+"""Stretches of a visit's recording, to be drawn and to be heard."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
-
 import numpy as np
-import soundfile
-import soxr
 
-from whalelib import audio
+from whalelib import audio, playing
 from whalelib.errors import InputError
 
-SPEEDS = (1, 2, 4, 8, 16)
 PADDING_SECONDS = 1.0
 LONGEST_SECONDS = 30.0
-_COMFORTABLE_HZ = 250.0  # small loudspeakers give little below
-_RATES = (16000, 44100)  # what every browser plays
-_FADE_SECONDS = 0.01
-
-
-@dataclass(frozen=True)
-class Playable:
-    """A wav file in memory, and how it was made."""
-
-    wav: bytes
-    onset: float
-    offset: float
-    speed: int
-    hz: float  # where most of its sound lies
-
-    def says(self) -> str:
-        """What is heard, in words."""
-        stretch = f"{self.onset:.1f} to {self.offset:.1f} s"
-        if self.speed == 1:
-            return f"{stretch}, as recorded."
-        return (
-            f"{stretch}, played {self.speed} times as fast: a sound at {self.hz:.0f} Hz is heard at "
-            f"{self.hz * self.speed:.0f} Hz."
-        )
 
 
 def window(path: str, onset: float, seconds: float, sample_rate: int) -> np.ndarray:
@@ -58,45 +28,11 @@ def window(path: str, onset: float, seconds: float, sample_rate: int) -> np.ndar
 
 def playable(
     path: str, onset: float, offset: float, *, seconds: float, sample_rate: int, speed: int | None = None
-) -> Playable:
-    """A detection with a second around it, evened in loudness; without a `speed`, one that suits its pitch."""
+) -> playing.Playable:
+    """A detection with a second around it; without a `speed`, one that suits its pitch."""
     begin = max(onset - PADDING_SECONDS, 0.0)
     end = min(offset + PADDING_SECONDS, seconds, begin + LONGEST_SECONDS)
     samples = window(path, begin, end - begin, sample_rate)
     inside = slice(round((onset - begin) * sample_rate), round((offset - begin) * sample_rate))
-    hz = loudest_hz(samples, inside, sample_rate)
-    speed = speed or suited_speed(hz)
-    heard = sample_rate * speed
-    rate = _RATES[0] if heard <= _RATES[0] else _RATES[1]
-    sound = soxr.resample(samples - samples.mean(), heard, rate) if heard != rate else samples - samples.mean()
-    peak = float(np.abs(sound).max(initial=0.0))
-    sound = sound * np.float32(0.9 / peak) if peak > 0 else sound
-    fade = np.linspace(0, 1, min(int(_FADE_SECONDS * rate), len(sound) // 2), dtype=np.float32)
-    if len(fade):
-        sound[: len(fade)] *= fade
-        sound[-len(fade) :] *= fade[::-1]
-    file = io.BytesIO()
-    soundfile.write(file, sound, rate, format="WAV", subtype="PCM_16")
-    return Playable(file.getvalue(), begin, end, speed, hz)
-
-
-def suited_speed(hz: float) -> int:
-    """How much faster a sound must be played to be heard well."""
-    return next((speed for speed in SPEEDS if hz * speed >= _COMFORTABLE_HZ), SPEEDS[-1])
-
-
-def loudest_hz(samples: np.ndarray, inside: slice, sample_rate: int) -> float:
-    """Where the sound inside a stretch stands out most from what is around it."""
-    from scipy import signal
-
-    part = samples[inside]
-    size = min(max(sample_rate // 4, 16), len(samples))
-    if len(part) < 8 or not np.any(part):
-        return sample_rate / 4
-    rest = np.concatenate([samples[: inside.start], samples[inside.stop :]])
-    size = min(size, len(part))
-    hz, here = signal.welch(part, sample_rate, nperseg=size, detrend="constant")
-    around = signal.welch(rest, sample_rate, nperseg=size, detrend="constant")[1] if len(rest) >= size else 0.0
-    excess = np.clip(here - around, 0, None)
-    excess[0] = 0.0  # an offset is no sound
-    return float(hz[int(np.argmax(excess))]) or float(hz[1])
+    hz = playing.loudest_hz(samples, inside, sample_rate)
+    return playing.playable(samples, sample_rate, hz=hz, onset=begin, speed=speed)

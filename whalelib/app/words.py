@@ -9,7 +9,7 @@ from whalelib import plots
 from whalelib.app.drawing import View
 from whalelib.app.hearing import Ear, Visit, listed
 from whalelib.app.limits import Limits, lasting
-from whalelib.app.sound import Playable
+from whalelib.playing import Playable
 
 MOST_ROWS = 300  # in the list; a page of thousands of buttons is slow, and nobody reads on
 _MARKS = {"": "", "call": "✓", "noise": "✕", "not sure": "?"}

@@ -7,6 +7,7 @@ A run's folder holds its executed notebooks, `config.yaml`, one JSON file a stag
 from whalelib.experiment.executing import (
     Around,
     StageFailed,
+    keep_knobs,
     left_out,
     parse_stages,
     record,
@@ -17,7 +18,18 @@ from whalelib.experiment.executing import (
 )
 from whalelib.experiment.files import EXPERIMENT_KEYS, Experiment, experiments, load_experiment
 from whalelib.experiment.grid import Here, run_grid, run_one
-from whalelib.experiment.places import FOLDS, PATH, STAGES, cache, cache_root, home, notebook_path, recipe
+from whalelib.experiment.places import (
+    FOLDS,
+    PATH,
+    STAGES,
+    cache,
+    cache_root,
+    enter_home,
+    home,
+    notebook_path,
+    notebooks,
+    recipe,
+)
 from whalelib.experiment.planning import Run, check, runs
 from whalelib.experiment.sharing import alone, holder
 from whalelib.experiment.watching import STATES, Row, duration, seconds_left, status
@@ -39,12 +51,15 @@ __all__ = [
     "cache_root",
     "check",
     "duration",
+    "enter_home",
     "experiments",
     "holder",
     "home",
+    "keep_knobs",
     "left_out",
     "load_experiment",
     "notebook_path",
+    "notebooks",
     "parse_stages",
     "recipe",
     "record",

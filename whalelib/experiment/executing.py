@@ -54,8 +54,7 @@ def run_stages(
     `around(stage, knobs, folder)` is entered around each execution: there a tracking server is told of it, of which
     this room knows nothing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "config.yaml", yaml.safe_dump(config.flat(), sort_keys=False))
+    keep_knobs(config, folder)
     for stage in stages:
         notebook = STAGES[stage][0]
         done = read_json(folder / f"{stage}.json")
@@ -64,6 +63,12 @@ def run_stages(
         (folder / f"{stage}.json").unlink(missing_ok=True)
         with around(stage, config.flat(), folder):
             _execute(stage, folder / f"{notebook}.ipynb", config, folder, progress)
+
+
+def keep_knobs(config: Config, folder: Path) -> None:
+    """Write the knobs into a run's folder, so that it can be taken for a detector: `whalelib scan FOLDER ...`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "config.yaml", yaml.safe_dump(config.flat(), sort_keys=False))
 
 
 def record(run_folder: str | Path, stage: str, config: Config, **values: Any) -> None:

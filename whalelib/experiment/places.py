@@ -29,6 +29,11 @@ def home(start: str | Path | None = None) -> Path:
     return next((f for f in (start, *start.parents) if (f / "experiments").is_dir()), start)
 
 
+def enter_home() -> None:
+    """Work in the home, as runs do: a relative path among the knobs then means the same in a notebook used by hand."""
+    os.chdir(home())
+
+
 def cache(config: Config, product: str, **also: Any) -> Path:
     """Where a product of these knobs is kept."""
     return cache_root() / f"{product}-{signature(config, product, **also)}"
@@ -44,6 +49,16 @@ def notebook_path(stage: str) -> Path:
     package = Path(__file__).resolve().parents[1]
     name = f"{STAGES[stage][0]}.ipynb"
     return next(path for above in (home(), package.parent, package) if (path := above / "notebooks" / name).exists())
+
+
+def notebooks() -> Path:
+    """The home's own folder of notebooks, with a copy of each that it does not have yet."""
+    folder, package = home() / "notebooks", Path(__file__).resolve().parents[1]
+    installed = next(path for above in (package.parent, package) if (path := above / "notebooks").is_dir())
+    for file in sorted(installed.glob("*.ipynb")):
+        if not (folder / file.name).exists():
+            write(folder / file.name, file.read_text(encoding="utf-8"))
+    return folder
 
 
 def recipe(name: str) -> Path:

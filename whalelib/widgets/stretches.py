@@ -1,0 +1,122 @@
+"""Leafing through recordings: sound, events and scores of a stretch, seen and heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from whalelib import audio, plots
+from whalelib.errors import InputError
+from whalelib.widgets.listening import listen
+from whalelib.widgets.panel import Panel, slider, turned
+
+WIDTH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a recording, and its sound."""
+
+    recording: str
+    onset: float
+    offset: float
+    sound: np.ndarray
+
+
+def busiest(
+    recordings: pd.DataFrame, events: pd.DataFrame, sample_rate: int, seconds: float = WIDTH_SECONDS
+) -> Stretch:
+    """The stretch of this length in which most events begin; without any event, the beginning of the first."""
+    if recordings.empty:
+        raise InputError("there is no recording to look at: see what was said of those that were left out.")
+    calls = events[(events["truth"] != "absent") & events["recording"].isin(recordings["recording"])]
+    if calls.empty:
+        return cut(recordings, recordings["recording"].iloc[0], 0.0, sample_rate, seconds)
+    name, part = calls.groupby(["recording", (calls["onset"] // seconds).rename("part")]).size().idxmax()
+    return cut(recordings, name, float(part) * seconds, sample_rate, seconds)
+
+
+def cut(
+    recordings: pd.DataFrame, recording: str, onset: float, sample_rate: int, seconds: float = WIDTH_SECONDS
+) -> Stretch:
+    """A stretch that begins at `onset`, or so early that it lies inside the recording."""
+    row = recordings.set_index("recording").loc[recording]
+    onset = max(min(onset, row["seconds"] - seconds), 0.0)
+    sound = audio.read(row["path"], onset, min(seconds, row["seconds"] - onset), sample_rate)
+    return Stretch(recording, onset, min(onset + seconds, float(row["seconds"])), sound)
+
+
+def within(table: pd.DataFrame, view: Stretch) -> pd.DataFrame:
+    """The rows of events or scores that reach into a stretch."""
+    here = table["recording"] == view.recording
+    return table[here & (table["offset"] > view.onset) & (table["onset"] < view.offset)]
+
+
+def leafing(
+    recordings: pd.DataFrame,
+    events: pd.DataFrame,
+    scores: pd.DataFrame | None = None,
+    *,
+    colour: Mapping[str, str],
+    sample_rate: int,
+    band: tuple[float, float],
+    keep: bool = True,
+    live: bool = True,
+) -> Panel:
+    """Half a minute of a recording with its events, over its scores where there are some, and to be heard.
+
+    It begins where most is to be seen; a list of the recordings (those with most events first) and a slider lead on.
+    """
+    first = busiest(recordings, events, sample_rate)
+    counts = events["recording"].value_counts().reindex(recordings["recording"], fill_value=0)
+    names = list(counts.sort_values(ascending=False, kind="stable").index)
+    longest = float(recordings["seconds"].max())
+
+    def draw(values: dict[str, Any]) -> Any:
+        view = cut(recordings, values["recording"], values["from_seconds"], sample_rate)
+        figure = drawn(view, events, scores, colour, sample_rate, band)
+        listen(view.sound, sample_rate, band, keep, onset=view.onset)
+        return figure
+
+    def make() -> dict[str, Any]:
+        import ipywidgets
+
+        look = {"description": "recording", "style": {"description_width": "10em"}}
+        return {
+            "recording": ipywidgets.Dropdown(options=names, value=first.recording, **look),
+            "from_seconds": slider(
+                first.onset, (0.0, max(longest - WIDTH_SECONDS, 0.0), 5.0), description="from_seconds"
+            ),
+        }
+
+    return turned(draw, {"recording": first.recording, "from_seconds": first.onset}, make, live)
+
+
+def drawn(
+    view: Stretch,
+    events: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    colour: Mapping[str, str],
+    sample_rate: int,
+    band: tuple[float, float],
+) -> Any:
+    """The spectrogram with its events, and the scores under it."""
+    heights = [2] if scores is None else [2, 1]
+    size: Any = {"figsize": (11, 3.4 if scores is None else 5), "height_ratios": heights}
+    figure, axes = plt.subplots(len(heights), 1, sharex=True, squeeze=False, **size)
+    top = axes[0, 0]
+    plots.spectrogram(top, view.sound, sample_rate, view.onset, band[1])
+    near = within(events, view)
+    plots.boxes(top, near[near["truth"] != "absent"], colour)
+    top.set_title(view.recording, loc="left")
+    if scores is not None:
+        top.set_xlabel("")
+        plots.score_curves(axes[1, 0], within(scores, view), {n: shade for n, shade in colour.items() if n in scores})
+        axes[1, 0].set_xlim(view.onset, view.offset)
+    plt.show()
+    return figure
