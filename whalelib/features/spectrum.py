@@ -138,4 +138,5 @@ def _reach(filters: np.ndarray, first: int) -> tuple[int, int, int, int]:
 
 def is_exported() -> bool:
     """Is this call being recorded for an export?"""
-    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
+    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # torch 2.6 knows the second alone
+    return exporting() or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
