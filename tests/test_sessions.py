@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
+import cloud_machine
 import nbformat
 import pytest
+from cloud_machine import install_cell, run_first_cell, wheel
 
 from whalelib import experiment, sessions
 
@@ -24,10 +23,6 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["ur
 
 def cells(path):
     return nbformat.read(path, 4).cells
-
-
-def install_cell():
-    return cells(NOTEBOOKS[0])[2].source
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -51,43 +46,9 @@ def test_the_readme_names_this_repository():
     assert named and all(f"git+{REPOSITORY}" in line for line in named)
 
 
-def wheel(folder, name, version, requires=(), files=()):
-    """A small but real wheel."""
-    folder.mkdir(parents=True, exist_ok=True)
-    about = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: train\n"
-    metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
-    built = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(built, "w") as archive:
-        for path, text in {f"{name}/__init__.py": "", **dict(files)}.items():
-            archive.writestr(path, text)
-        archive.writestr(f"{about}/METADATA", metadata)
-        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{about}/RECORD", "")
-    return built
-
-
 @pytest.fixture(scope="module")
 def kaggle(tmp_path_factory):
-    """A machine of Kaggle's in small: a fresh environment with an old torch in it."""
-    place = tmp_path_factory.mktemp("kaggle")
-    subprocess.run([sys.executable, "-m", "venv", place / "python"], check=True)
-    old = wheel(place, "torch", "2.6.0+cu124")
-    python = place / "python" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-index", old], check=True)
-    return place
-
-
-def run_first_cell(kaggle, inputs):
-    """The install cell as that machine runs it, beside a folder that is called like the package; its torch after it."""
-    (kaggle / "content" / "whalelib").mkdir(parents=True, exist_ok=True)
-    script = install_cell().replace("/kaggle/input", str(inputs))
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "WHALELIB_HOME")}
-    command = [kaggle / "python" / "bin" / "python", "-c"]
-    how = {"cwd": kaggle / "content", "env": environment, "capture_output": True, "text": True}
-    done = subprocess.run([*command, script], **how)
-    asked = "from importlib.metadata import version; print(version('torch'))"
-    return done, subprocess.run([*command, asked], **how).stdout.strip()
+    return cloud_machine.with_old_torch(tmp_path_factory.mktemp("kaggle"))
 
 
 OURS = {"whalelib/sessions.py": (ROOT / "whalelib" / "sessions.py").read_text()}
