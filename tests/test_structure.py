@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEAVES = {
     "errors", "config", "tables", "audio", "filters", "features", "losses", "samplers", "augment", "tracking",
-    "provenance",
+    "provenance", "sessions", "wheels",
 }  # fmt: skip
 LISTENING = {"likeness"}  # what doctor and clips both ask: is this sound there twice?
 ABOVE_LEAVES = {
