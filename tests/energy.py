@@ -5,7 +5,7 @@ import soundfile
 import torch
 from torch import nn
 
-from whalelib.app.hearing import Ear
+from whalelib.app.listening import Ear
 from whalelib.models import Logits
 
 RATE = 2000
@@ -51,3 +51,30 @@ def calls(path, torn=None, seed=0):
         samples[(time >= torn[0]) & (time < torn[1])] = np.nan
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     return path
+
+
+def scribe():
+    """A transcriber with a known answer: what stands out of its window's noise in two bands of its picture."""
+    from whalelib.app.listening import Scribe
+    from whalelib.transcribe import Call, Hearing, Transcriber, Vocabulary
+
+    hearing = Hearing(10.0, 8.0, 40)
+    words = Vocabulary.small(LABELS, 10.0, 0.1)
+
+    class Loud(Transcriber):
+        def heard(self, pictures, beams=1):
+            return [self._calls(picture) for picture in pictures]
+
+        def _calls(self, picture):
+            found = []
+            for label, bands in zip(LABELS, (slice(4, 10), slice(26, 36)), strict=True):
+                level = picture[bands].max(axis=0)
+                above = np.concatenate([[0], level > np.median(level) + 0.25, [0]])
+                edges = np.flatnonzero(np.diff(above)).reshape(-1, 2) * hearing.window_seconds / hearing.frames
+                for begin, end in edges[edges[:, 1] - edges[:, 0] > 0.5]:
+                    sure = float(level[round(begin * 12.5) : round(end * 12.5)].max() - np.median(level))
+                    found.append((Call(float(begin), float(end), label), min(sure, 0.99)))
+            found.sort()
+            return [call for call, _ in found], [sure for _, sure in found]
+
+    return Scribe(Loud(None, hearing, words), "loud")

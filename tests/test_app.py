@@ -16,7 +16,8 @@ from refusal import refused
 from whalelib import formats, sources, tables
 from whalelib.app import corrections, drawing, sound, words
 from whalelib.app.downloads import written
-from whalelib.app.hearing import Knobs, at_time, detected, following, hear, listed, resumed
+from whalelib.app.hearing import at_time, detected, following, hear, listed, resumed
+from whalelib.app.knobs import Knobs
 from whalelib.app.limits import NOTHING, Limits, clean_name, received
 
 RATE = 2000
@@ -269,13 +270,16 @@ def test_nothing_said_is_nothing_saved(visit, tmp_path):
 
 def test_downloads_hold_what_stands_after_review(visit, tmp_path):
     visit = dataclasses.replace(visit, corrections=judged_all(visit))
-    raven, audacity, csv = written(tmp_path, visit)
+    raven, audacity, csv, text = written(tmp_path, visit)
     detections = list(visit.detections.itertuples())
     expected = [detections[0].label, detections[2].label, "sei whale"]
     for events in (formats.read_raven(raven, visit.recording).events, formats.read_csv(csv).events):
         assert list(events["label"]) == expected
         assert list(events["truth"]) == ["present", "possible", "present"]
     assert list(formats.read_audacity(audacity, visit.recording).events["label"]) == [
+        expected[0], expected[1] + "?", expected[2],
+    ]  # fmt: skip
+    assert [line.split("  ")[1] for line in text.read_text().splitlines()] == [
         expected[0], expected[1] + "?", expected[2],
     ]  # fmt: skip
 
@@ -354,9 +358,9 @@ def test_a_long_list_ends_and_says_so(visit):
 def test_a_model_that_is_none_is_a_sentence(tmp_path):
     from whalelib.app.opening import opened
 
-    refused(lambda: opened(str(tmp_path)), "holds neither a detector")
+    refused(lambda: opened(str(tmp_path)), "holds no detector")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    refused(lambda: opened("nobody/no-such-detector"), "no folder here")
+    refused(lambda: opened("nobody/no-such-detector"), "cannot be had as a detector")
 
 
 def test_a_saved_detector_is_opened(tmp_path):
@@ -371,7 +375,7 @@ def test_a_saved_detector_is_opened(tmp_path):
 
 
 def test_a_noise_class_is_never_shown_as_a_call():
-    from whalelib.app.hearing import Ear
+    from whalelib.app.listening import Ear
     from whalelib.models import build
 
     ear = Ear(build(classes=["upcall", "noise"], width=4), "one")

@@ -20,9 +20,9 @@ def kept(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(kept):
-    from whalelib.app import page
+    from whalelib.app import serving
 
-    with page.served(ear(), Limits(minutes=2, megabytes=2), kept) as address:
+    with serving.served(ear(), Limits(minutes=2, megabytes=2), kept) as address:
         yield address
 
 

@@ -389,7 +389,7 @@ def test_knobs_that_a_store_was_not_cut_with_are_a_sentence(alone, tmp_path):
         config.resolve({"store_path": folder, "clip_seconds": 3.0})
     assert config.resolve({"store_path": folder, "clip_seconds": 2, "n_mels": 32}).n_mels == 32
     for path, says in (
-        (str(tmp_path), "holds no finished clip store"),
+        (str(tmp_path), "holds no finished store"),
         ("s3://sea/clips", "fetch it first with `whalelib store fetch s3://sea/clips FOLDER`"),
     ):
         with pytest.raises(InputError, match=says):

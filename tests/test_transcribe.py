@@ -45,6 +45,21 @@ def test_calls_are_said_and_read_back(rows):
     )
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 12), st.floats(0, 12), st.sampled_from(LABELS)), max_size=12),
+    st.sampled_from([0.08, 0.3, 0.5, 0.7]),
+)
+def test_calls_of_any_length_read_back_to_within_half_a_step(rows, step):
+    """One that is shorter than a step, or begins in the window's last moment, is told all the same."""
+    words = Vocabulary.small(LABELS, 12.0, step)
+    calls = [Call(min(a, b), max(a, b), label) for a, b, label in rows if a != b]
+    assert words.reads_back(calls, words.encode(calls))
+    off = [call._replace(onset=call.onset + 2.1 * step, offset=call.offset + 2.1 * step) for call in calls]
+    inside = bool(calls) and max(call.offset for call in off) < 12.0 - step
+    assert not (inside and words.reads_back(off, words.encode(calls)))
+    assert not (calls and words.reads_back(calls[1:], words.encode(calls)))
+
+
 def test_calls_that_overlap_are_no_exception():
     words = Vocabulary.small(LABELS, 12.0, 0.1)
     calls = [Call(1.0, 5.0, "unit_a"), Call(1.0, 9.0, "unit_b"), Call(2.0, 3.0, "unit_a")]
@@ -188,6 +203,18 @@ def test_the_report_counts_recordings_and_knows_by_how_much_onsets_are_off():
     assert report["unit_error_rate"] == 0.25
     assert (report["unit_error_rate_low"], report["unit_error_rate_high"]) == (0.0, 0.5)
     np.testing.assert_allclose(transcribe.onset_errors(truth, told)["late"], 0.1)
+
+
+def test_calls_are_told_apart_by_their_times_alone():
+    rows = [(0.0, "a"), (2.0, "a"), (4.0, "b"), (6.0, "b")]
+    truth = tables.events([{"recording": "x", "onset": o, "offset": o + 1, "label": k} for o, k in rows])
+    told = truth.iloc[:3].assign(label=["a", "b", "b"])
+    told = pd.concat([told, truth.iloc[3:].assign(onset=8.0, offset=9.0, label="c")])
+    table = transcribe.taken_for(truth, told)
+    assert table.loc["a"].to_dict() == {"a": 1, "b": 1, "c": 0, "missed": 0}
+    assert table.loc["b"].to_dict() == {"a": 0, "b": 1, "c": 0, "missed": 1}
+    assert table.loc["made up"].to_dict() == {"a": 0, "b": 0, "c": 1, "missed": 0}
+    assert table.loc["a":"c"].to_numpy().sum() == len(truth)
 
 
 # The model and its grammar
@@ -390,7 +417,7 @@ def test_a_build_that_was_killed_goes_on_and_a_broken_recording_costs_itself(sea
 
 
 def test_a_session_without_the_feature_store_is_told_how_to_build_it(tmp_path, store):
-    with pytest.raises(InputError, match=r"holds no feature store.*build it with notebook 06"):
+    with pytest.raises(InputError, match=r"holds no feature store.*build it where the recordings are.*store fetch"):
         transcribe.open_transcripts(tmp_path / "nothing")
     there = f"file://{tmp_path}/bucket/features"
     transcribe.upload(store.folder, there, progress=False)
@@ -413,7 +440,7 @@ def weights(fitted):
     return torch.cat([p.flatten() for p in fitted.transcriber.model.state_dict().values()])
 
 
-def train_and_die(store_folder, folder):
+def train_and_die(store_folder, folder, **knobs):
     """What the killed process runs: it dies in the fifth of its six steps."""
     from transformers import Seq2SeqTrainer
 
@@ -426,21 +453,44 @@ def train_and_die(store_folder, folder):
         return step(self, *args, **kwargs)
 
     Seq2SeqTrainer.training_step = stepped
-    teach(transcribe.open_transcripts(store_folder), folder)
+    teach(transcribe.open_transcripts(store_folder), folder, **knobs)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_a_killed_training_ends_where_an_unbroken_one_does(store, tmp_path):
-    unbroken = teach(store, tmp_path / "unbroken")
-    arguments = f"{str(store.folder)!r}, {str(tmp_path / 'fit')!r}"
-    code = f"import test_transcribe; test_transcribe.train_and_die({arguments})"
+def killed(store, folder, **knobs):
+    """A training of which a process died."""
+    given = ", ".join(f"{name}={value!r}" for name, value in knobs.items())
+    code = f"import test_transcribe as t; t.train_and_die({str(store.folder)!r}, {str(folder)!r}, {given})"
     here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     child = subprocess.run([sys.executable, "-c", code], env=here, capture_output=True, text=True)
     assert child.returncode == -signal.SIGKILL, child.stderr
-    resumed = teach(store, tmp_path / "fit")
-    torch.testing.assert_close(weights(resumed), weights(unbroken), rtol=0, atol=0)
-    pd.testing.assert_frame_equal(resumed.history, unbroken.history)
-    assert not (tmp_path / "fit" / "checkpoints").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_training_ends_where_an_unbroken_one_does_here_and_on_another_machine(store, tmp_path):
+    unbroken, drive = teach(store, tmp_path / "unbroken"), tmp_path / "drive"
+    killed(store, tmp_path / "here" / "fit", keep_at=str(drive))
+    assert (drive / "fit" / "checkpoint-4.json").exists()
+    for place, knobs in (("here", {}), ("there", {"keep_at": str(drive)})):
+        steps = Steps()
+        resumed = teach(store, tmp_path / place / "fit", callbacks=[steps], **knobs)
+        assert steps.seen == [4, 5]
+        torch.testing.assert_close(weights(resumed), weights(unbroken), rtol=0, atol=0)
+        pd.testing.assert_frame_equal(resumed.history, unbroken.history)
+        assert not (tmp_path / place / "fit" / "checkpoints").exists()
+    # A third machine need not train at all.
+    again = teach(store, tmp_path / "third" / "fit", keep_at=str(drive), callbacks=[Stop()])
+    torch.testing.assert_close(weights(again), weights(unbroken), rtol=0, atol=0)
+    assert sorted(path.name for path in (drive / "fit").iterdir()) == ["finished", "finished.json"]
+
+
+class Steps(TrainerCallback):
+    """Remembers which steps were taken."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_step_begin(self, args, state, control, **_):
+        self.seen.append(state.global_step)
 
 
 class Stop(TrainerCallback):
@@ -457,13 +507,6 @@ def test_lora_that_was_interrupted_ends_where_an_unbroken_one_does(store, tmp_pa
         teach(store, tmp_path / "fit", lora=2, callbacks=[Stop()])
     resumed = teach(store, tmp_path / "fit", lora=2)
     torch.testing.assert_close(weights(resumed), weights(unbroken), rtol=0, atol=0)
-
-
-def test_another_machine_goes_on_from_what_was_kept_elsewhere(store, tmp_path):
-    first = teach(store, tmp_path / "a" / "fit", keep_at=str(tmp_path / "drive"))
-    shutil.rmtree(tmp_path / "a")
-    again = teach(store, tmp_path / "b" / "fit", keep_at=str(tmp_path / "drive"))
-    torch.testing.assert_close(weights(again), weights(first), rtol=0, atol=0)
 
 
 def test_eight_windows_are_learnt_by_heart(store):
@@ -570,10 +613,9 @@ def test_speech_is_learnt_by_the_same_two_steps(voices, tmp_path, monkeypatch):
     assert sum("has no sentence" in problem for problem in store.problems) == 2
     assert [" ".join(store.words.units(labels)) for labels in store.table("train")["labels"]] == SPOKEN
     fitted = stages.teach(knobs, store, progress=False)
-    report = stages.word_errors(knobs, store, fitted)
+    report = stages.sentences(knobs, store, fitted)
     assert list(report["sentence"]) == SPOKEN
-    told = [" ".join(store.words.units(store.words.encode(text))) for text in report["told"]]
-    expected = jiwer.process_words(list(report["sentence"]), told)
+    expected = jiwer.process_words(list(report["sentence"]), list(report["told"]))
     assert report[["wrong", "missed", "extra"]].sum().sum() / report["units"].sum() == pytest.approx(expected.wer)
     with pytest.raises(InputError, match=r"lacks the column|has no train"):
         transcribe.common_voice(tmp_path)
@@ -590,25 +632,109 @@ def test_by_knobs_a_transcript_needs_every_call_annotated(season, tmp_path, monk
         stages.transcripts(knobs)
 
 
+OCEAN = {"ocean_song": True, "ocean_days": 5, "ocean_sites": 1, "ocean_minutes": 0.5}
+LEARNING = {"epochs": 1, "transcriber_width": 32, "transcriber_layers": 1}
+FEATURES = {**OCEAN, "speed": 4.0, "transcript_seconds": 6.0, "transcript_bands": 16}
+
+
 def test_the_whole_way_by_knobs(tmp_path, monkeypatch):
     from whalelib import stages
     from whalelib.config import resolve
 
     monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "cache"))
-    knobs = resolve(
-        {
-            "ocean_song": True, "ocean_days": 5, "ocean_sites": 1, "ocean_minutes": 0.5, "speed": 4.0, "epochs": 1,
-            "transcript_seconds": 6.0, "transcript_bands": 16, "transcriber_width": 32, "transcriber_layers": 1,
-        }
-    )  # fmt: skip
+    knobs = resolve({**FEATURES, **LEARNING})
     parts = stages.split(knobs)
     store = stages.transcripts(knobs, parts)
-    fitted = stages.teach(knobs, store, parts, progress=False)
+    fitted = stages.teach(knobs, store, progress=False)
     told, receipt = stages.transcribed(knobs, parts, fitted, "test")
     assert (receipt["status"] == "done").all()
     table = stages.side_by_side(knobs, parts, told)
     assert list(table.index) == ["transcriber"]
     assert table.loc["transcriber", "units"] == (parts.events("test")["truth"] == "present").sum()
+
+
+def whalelib(*words, status=0):
+    from typer.testing import CliRunner
+
+    from whalelib.cli import app
+
+    shown = CliRunner().invoke(app, [str(word) for word in words])
+    assert shown.exit_code == status, shown.output
+    return shown.stdout
+
+
+def test_features_are_made_where_the_recordings_are_and_learnt_from_where_they_are_not(tmp_path, monkeypatch):
+    """Built, uploaded, fetched and opened by a knob, as clip stores are; the training is that of the recordings."""
+    from whalelib import stages
+    from whalelib.config import resolve
+
+    monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "here"))
+    given = [f"{name}={value}" for name, value in FEATURES.items()]
+    assert "windows of 6 s as features" in whalelib("store", "build", "--transcripts", *given)
+    (built,) = (tmp_path / "here").glob("transcripts-*")
+    whalelib("store", "upload", built, f"file://{tmp_path}/bucket/features")
+    by_recordings = stages.teach(k := resolve({**FEATURES, **LEARNING}), stages.transcripts(k), progress=False)
+
+    monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "there"))
+    carried = tmp_path / "carried"
+    assert "labels: unit_" in whalelib("store", "fetch", f"file://{tmp_path}/bucket/features", carried)
+    whalelib("store", "check", carried)
+    knobs = resolve({**LEARNING, "store_path": str(carried)})
+    assert (knobs.speed, knobs.transcript_bands, knobs.ocean_days) == (4.0, 16, 5)
+    with pytest.raises(InputError, match=r"speed is 2, but the transcripts in .* were written with 4.0"):
+        resolve({"store_path": str(carried), "speed": 2})
+    with pytest.raises(InputError, match="holds no finished training"):
+        stages.taught(knobs)
+    store = stages.transcripts(knobs)
+    fitted = stages.teach(knobs, store, progress=False)
+    torch.testing.assert_close(weights(fitted), weights(by_recordings), rtol=0, atol=0)
+    assert not list((tmp_path / "there").glob("ocean-*"))
+    told = stages.sentences(knobs, store, fitted, "test")
+    assert told["units"].sum() == store.table("test")["labels"].map(lambda tokens: len(store.words.units(tokens))).sum()
+
+
+def test_without_recordings_and_features_a_session_is_told_what_to_do(tmp_path, monkeypatch):
+    from whalelib import stages
+    from whalelib.config import resolve
+
+    monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "cache"))
+    knobs = resolve({"source": "raven", "data_path": str(tmp_path / "nothing")})
+    with pytest.raises(InputError, match=r"no feature store here.*store build --transcripts.*store fetch.*store_path"):
+        stages.transcripts(knobs)
+    with pytest.raises(InputError, match=r"holds no finished store.*store fetch"):
+        resolve({"store_path": str(tmp_path)})
+
+
+def test_features_need_no_model_and_a_training_builds_one(tmp_path, monkeypatch):
+    from whalelib import stages
+    from whalelib.config import resolve
+    from whalelib.transcribe.model import CallWhisper
+
+    monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "cache"))
+    published(tmp_path / "whisper")
+    built = []
+    begin = CallWhisper.__init__
+    monkeypatch.setattr(CallWhisper, "__init__", lambda self, *a, **k: (built.append(1), begin(self, *a, **k))[1])
+    for more in ({}, {"whisper": str(tmp_path / "whisper"), "transcript_bands": 80}):
+        knobs = resolve({**FEATURES, **LEARNING, **more})
+        store = stages.transcripts(knobs)
+        assert not built
+        begun = stages.beginning(knobs, store)
+        assert built == [1] and begun.words == store.words and begun.hearing == store.hearing
+        built.clear()
+
+
+def test_a_result_is_stale_when_the_detector_beside_it_would_be_another():
+    from whalelib.config import resolve
+    from whalelib.experiment import stage_signature
+
+    def signed(stage, **values):
+        return stage_signature(resolve(values), stage)
+
+    for other in ({"width": 8}, {"n_mels": 32}, {"threshold": 0.5}, {"match_by": "collar"}, {"collar_seconds": 0.1}):
+        assert signed("transcribe", **other) != signed("transcribe")
+        assert signed("transcripts", **other) == signed("transcripts")
+    assert signed("transcribe", beams=2) != signed("transcribe")
 
 
 def test_the_command_writes_tables_and_a_receipt(season, tmp_path):

@@ -100,6 +100,16 @@ def boxes(ax: Axes, events: pd.DataFrame, colour: Mapping[str, str], legend: boo
         ax.legend(handles=handles, ncols=columns, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
+def names(ax: Axes, events: pd.DataFrame) -> None:
+    """The labels of events, each above its box or, where it spans the axis, at the top of it."""
+    low, high = ax.get_ylim()
+    for event in events.itertuples():
+        at = min(event.high_hz, high) if event.high_hz == event.high_hz else high
+        middle = (event.onset + event.offset) / 2
+        text = readable(event.label).replace(" ", "\n", 1)
+        ax.text(middle, at - 0.015 * (high - low), text, fontsize=6.5, ha="center", va="top", clip_on=True)
+
+
 def pictures(
     axes: Sequence[Axes],
     images: Sequence[np.ndarray] | np.ndarray,

@@ -20,7 +20,7 @@ _WORDS = {truth: word for word, truth in VERDICTS.items()}
 # Two stretches that share so much of their joint time are the same one, found under other knobs.
 SAME_IOU = 0.3
 _LONGEST_LABEL = 60
-_ROW = ["onset", "offset", "label", "truth"]
+_ROW = ["onset", "offset", "label", "truth", "channel"]
 
 
 def none_yet() -> pd.DataFrame:
@@ -39,7 +39,9 @@ def judged(corrections: pd.DataFrame, detection: Any, verdict: str, label: str =
     facts = [(label, VERDICTS[verdict])]
     if verdict == "call" and label != detection.label:
         facts.append((detection.label, "absent"))
-    place = {name: getattr(detection, name) for name in ("recording", "onset", "offset", "low_hz", "high_hz")}
+    place = {
+        name: getattr(detection, name) for name in ("recording", "onset", "offset", "low_hz", "high_hz", "channel")
+    }
     new = tables.events([{**place, "label": name, "truth": truth} for name, truth in facts])
     new["of"] = detection.label
     kept = corrections[~_same(corrections, detection)]
@@ -74,9 +76,10 @@ def earlier(folder: str | Path, recording: pd.DataFrame) -> tuple[pd.DataFrame, 
         return recording, none_yet()
     events = formats.read_raven(table, recording.assign(path=str(sound)), recording=sound.stem).events
     # An absence in the very place of a call is what the detector had said there.
-    gone = events[events["truth"] == "absent"].set_index(["onset", "offset"])["label"]
+    place = ["onset", "offset", "channel"]
+    gone = events[events["truth"] == "absent"].set_index(place)["label"]
     gone = gone[~gone.index.duplicated()]
-    own = pd.Series(list(zip(events["onset"], events["offset"], strict=True)), index=events.index)
+    own = pd.Series(list(events[place].itertuples(index=False, name=None)), index=events.index, dtype=object)
     return recording, events.assign(of=own.map(gone).fillna(events["label"]).astype("str"))
 
 
@@ -129,7 +132,8 @@ def _same(corrections: pd.DataFrame, detection: Any) -> np.ndarray:
     onset, offset = corrections["onset"].to_numpy(dtype=float), corrections["offset"].to_numpy(dtype=float)
     begin, end = np.array([detection.onset]), np.array([detection.offset])
     shared = tables.intersection_over_union(onset, offset, begin, end)
-    return (corrections["of"] == detection.label).to_numpy(dtype=bool) & (shared >= SAME_IOU)
+    here = (corrections["of"] == detection.label) & (corrections["channel"] == detection.channel)
+    return here.to_numpy(dtype=bool) & (shared >= SAME_IOU)
 
 
 def _keys(corrections: pd.DataFrame) -> pd.Series:

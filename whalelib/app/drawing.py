@@ -19,6 +19,7 @@ from whalelib.app.sound import window
 
 WIDTHS = (10, 30, 60, 120)  # seconds in view; two minutes at 48 kHz are what a picture can hold
 _NARROW = 700  # pixels of a screen, below which the picture is drawn for a phone
+_NAMED_SECONDS = 30.0  # in a longer view there is no room for the names of calls
 _LOOK: Any = {**plots.STYLE, "figure.constrained_layout.use": False, "font.size": 9}
 _one_at_a_time = threading.Lock()  # the look is a setting of the whole process
 
@@ -79,7 +80,7 @@ def panels(visit: Visit, view: View) -> list[Panel]:
 def drawn(visit: Visit, view: View, thresholds: Mapping[str, float], classes: list[str], sample_rate: int) -> bytes:
     """The picture, as WebP. Detections said to be noise are grey, doubtful ones dotted, the chosen one is lit."""
     narrow = view.screen < _NARROW
-    waveform = window(visit.path, view.onset, view.width, sample_rate)
+    waveform = window(visit.path, view.onset, view.width, sample_rate, visit.channel)
     with _one_at_a_time, mpl.rc_context(_LOOK):
         figure = Figure(figsize=(4.4, 5.0) if narrow else (11.6, 5.4), dpi=160 if narrow else 140)
         axes: dict[str, Axes] = {p.name: figure.add_axes(p.box) for p in panels(visit, view)}
@@ -88,7 +89,10 @@ def drawn(visit: Visit, view: View, thresholds: Mapping[str, float], classes: li
         plots.spectrogram(axes["spectrogram"], waveform, sample_rate, view.onset, view.high_hz)
         axes["spectrogram"].set(xlabel="", xlim=(view.onset, view.offset))
         axes["spectrogram"].tick_params(labelbottom=False)
-        plots.boxes(axes["spectrogram"], _shown(visit, view), plots.colours(classes), legend=False)
+        shown = _shown(visit, view)
+        plots.boxes(axes["spectrogram"], shown, plots.colours(classes), legend=False)
+        if visit.calls is not None and view.width <= _NAMED_SECONDS:
+            plots.names(axes["spectrogram"], shown)
         near = visit.scores[(visit.scores["offset"] > view.onset) & (visit.scores["onset"] < view.offset)]
         plots.score_curves(axes["score"], near, classes)
         plots.levels(axes["score"], thresholds, classes)

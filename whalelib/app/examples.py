@@ -10,8 +10,15 @@ from whalelib import synth
 EXAMPLES = ("Example 1", "Example 2", "Example 3")
 
 
-def example(folder: Path, number: int) -> str:
-    """The path of an example; all of them are made with the first."""
+def example(folder: Path, number: int, song: bool = False) -> str:
+    """The path of an example; all of them are made with the first.
+
+    Songs are of the season that `ocean_song` makes unless told otherwise, heard at other sites than those.
+    """
+    if song:
+        sites = 2 + len(EXAMPLES)
+        recordings, _ = synth.ocean(folder / "song", ocean_days=1, ocean_sites=sites, ocean_song=True)
+        return str(recordings["path"].iloc[2 + number])
     recordings, _ = synth.ocean(
         folder / "ocean", ocean_seed=7, ocean_days=len(EXAMPLES), ocean_sites=1, ocean_density=1.4
     )

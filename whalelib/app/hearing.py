@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from whalelib import clips, post, tables
+from whalelib import post, tables
 from whalelib.app.corrections import earlier, none_yet, verdicts
-from whalelib.errors import InputError
-
-if TYPE_CHECKING:  # torch is loaded by the function that scans
-    from whalelib.models import Detector
+from whalelib.app.knobs import Knobs, expit, logit
+from whalelib.app.listening import Ear, Scribe
 
 # So far below its threshold (in log-odds) a score is a near miss: worth a listener's word, and shown as such.
 NEAR = 1.5
-
-
-@dataclass(frozen=True)
-class Ear:
-    """A detector as the page uses it: with its name, and with the thresholds, bands and steps of its run, if any."""
-
-    detector: Detector
-    name: str
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    bands: pd.DataFrame | None = None
-    steps: Mapping[str, Any] = field(default_factory=dict)  # of post.detect
-    hop_seconds: float = 1.5
-
-    @property
-    def classes(self) -> list[str]:
-        """What it listens for: a noise class is no call, and is never said."""
-        return [name for name in self.detector.classes if name != clips.NOISE]
-
-    def threshold(self, name: str) -> float:
-        return float(self.thresholds.get(name, 0.5))
-
-
-@dataclass(frozen=True)
-class Knobs:
-    """What a visitor can turn without another scan."""
-
-    thresholds: Mapping[str, float]
-    steps: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +27,8 @@ class Visit:
     recording: pd.DataFrame
     scores: pd.DataFrame
     notes: tuple[str, ...] = ()
+    calls: pd.DataFrame | None = None  # what a transcriber has written; a detector's are made of its scores
+    channel: int = 1
     found: pd.DataFrame = field(default_factory=lambda: tables.empty(tables.EVENTS))
     corrections: pd.DataFrame = field(default_factory=none_yet)
     saved: pd.DataFrame = field(default_factory=none_yet)  # what the folder of corrections held of it
@@ -76,6 +48,10 @@ class Visit:
         return float(self.recording["seconds"].iloc[0])
 
     @property
+    def channels(self) -> int:
+        return int(self.recording["channels"].iloc[0])
+
+    @property
     def detections(self) -> pd.DataFrame:
         """What reaches its threshold."""
         return self.found[~self.found["near"]] if "near" in self.found else self.found
@@ -87,26 +63,19 @@ class Visit:
 
 
 def hear(
-    ear: Ear, recording: pd.DataFrame, notes: list[str], told: Callable[[float], None] = lambda share: None
+    ear: Ear | Scribe,
+    recording: pd.DataFrame,
+    notes: Sequence[str],
+    told: Callable[[float], None] = lambda share: None,
+    channel: int = 1,
 ) -> Visit:
-    """Scan a recording; `told` hears which share of it is done."""
-    from whalelib import predict
-
-    row = recording.iloc[0]
-    parts = []
-    for onset, offset, scores in predict.score(ear.detector, row["path"], float(row["seconds"]), ear.hop_seconds):
-        said = dict(zip(ear.detector.classes, scores.T, strict=True))
-        parts.append(pd.DataFrame({"onset": onset, "offset": offset, **{name: said[name] for name in ear.classes}}))
-        told(float(offset[-1] / row["seconds"]))
-    if not parts:
-        raise InputError(f"{row['recording']} holds no sound that could be analysed: record it again.")
-    table = pd.concat(parts, ignore_index=True)
-    table.insert(0, "recording", row["recording"])
-    unheard = table[ear.classes].isna().any(axis=1)
-    lost = float((table["offset"] - table["onset"])[unheard].sum())
+    """Listen to a recording; `told` hears which share of it is done."""
+    scores, calls = ear.listen(recording.iloc[0], channel, told)
+    unheard = scores[ear.classes].isna().any(axis=1)
+    lost = 0.0 if ear.writes else float((scores["offset"] - scores["onset"])[unheard].sum())
     if lost:
         notes = [*notes, f"{lost:.2f} s hold samples that are no numbers and were not analysed."]
-    return Visit(recording, table, tuple(notes))
+    return Visit(recording, scores, tuple(notes), calls=calls, channel=channel)
 
 
 def resumed(visit: Visit, folder: str | Path) -> Visit:
@@ -122,19 +91,30 @@ def detected(visit: Visit, knobs: Knobs, bands: pd.DataFrame | None = None) -> V
 
     `doubt` is how far a score lies from its threshold in log-odds, and `key` names a row whatever else is in the table.
     """
-    low = {name: _expit(_logit(at) - NEAR) for name, at in knobs.thresholds.items()}
-    sure = post.detect(visit.scores, knobs.thresholds, bands=bands, **knobs.steps)
-    more = post.detect(visit.scores, low, bands=bands, **knobs.steps)
-    more = more[tables.covered_seconds(sure, more) == 0]
+    low = {name: expit(logit(at) - NEAR) for name, at in knobs.thresholds.items()}
+    sure, more = (_found(visit, at, knobs.steps, bands) for at in (knobs.thresholds, low))
+    if visit.calls is None:  # two stretches of one score are one call; calls that were written may overlap
+        more = more[tables.covered_seconds(sure, more) == 0]
+    else:
+        more = more[more["score"] < more["label"].map(dict(knobs.thresholds)).astype(float)]
     found = pd.concat([sure.assign(near=False), more.assign(near=True)], ignore_index=True)
-    found = found.sort_values(["onset", "label"], kind="stable", ignore_index=True)
+    found = found.sort_values(["onset", "label"], kind="stable", ignore_index=True).assign(channel=visit.channel)
     at = found["label"].map(dict(knobs.thresholds)).to_numpy(dtype=float)
-    found["doubt"] = np.abs(_logit(found["score"].to_numpy(dtype=float)) - _logit(at))
+    found["doubt"] = np.abs(logit(found["score"].to_numpy(dtype=float)) - logit(at))
     numbers = {name: k for k, name in enumerate(knobs.thresholds)}
     found["key"] = [
         f"{numbers[row.label]}-{round(row.onset * 1000)}-{round(row.offset * 1000)}" for row in found.itertuples()
     ]
     return replace(visit, found=found)
+
+
+def _found(
+    visit: Visit, thresholds: Mapping[str, float], steps: Mapping[str, Any], bands: pd.DataFrame | None
+) -> pd.DataFrame:
+    if visit.calls is None:
+        return post.detect(visit.scores, thresholds, bands=bands, **steps)
+    at = visit.calls["label"].map(dict(thresholds)).astype(float)
+    return visit.calls[visit.calls["score"] >= at].assign(recording=visit.name).reset_index(drop=True)
 
 
 def listed(visit: Visit, by_doubt: bool = False) -> pd.DataFrame:
@@ -167,12 +147,3 @@ def at_time(visit: Visit, seconds: float, hz: float | None = None) -> str:
     outside = (here["low_hz"] > hz) | (here["high_hz"] < hz) if hz is not None else here["onset"] < 0
     order = here.assign(outside=outside, length=here["offset"] - here["onset"]).sort_values(["outside", "length"])
     return str(order["key"].iloc[0])
-
-
-def _logit(p: Any) -> Any:
-    p = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
-
-
-def _expit(x: float) -> float:
-    return float(1 / (1 + np.exp(-x)))

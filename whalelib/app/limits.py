@@ -61,7 +61,7 @@ def received(path: str | Path | None, limits: Limits) -> tuple[pd.DataFrame, lis
     recording = tables.check_recordings(pd.DataFrame([row], columns=list(tables.RECORDINGS)), "the page")
     notes = [found.problem.replace(str(path), shown)] if found.problem else []
     if found.channels > 1:
-        notes.append(f"{shown} has {found.channels} channels; the first one is heard.")
+        notes.append(f"{shown} has {found.channels} channels, of which one is heard: choose it below the picture.")
     return recording, notes
 
 

@@ -1,68 +1,75 @@
-"""From a name to a detector: a folder written by `save_pretrained`, the folder of a run, or a name on the hub."""
+"""From a name to who listens: the folder of a run, of a detector or of a transcriber, or a name on the hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from whalelib import config as knobs
-from whalelib import experiment, formats, post
-from whalelib.app.hearing import Ear
+from whalelib import stages
+from whalelib.app.listening import Ear, Scribe
 from whalelib.errors import InputError
 
+UNDECIDED = 0.5  # where nobody knows a better threshold
 
-def opened(model: str) -> Ear:
-    """The detector of that name, ready for the page; a run's thresholds, bands and steps come with it."""
+
+def opened(model: str, detector: bool = False) -> Ear | Scribe:
+    """Who listens under that name, ready for the page; of a run that has trained both, the transcriber unless told."""
     folder = Path(model).expanduser()
-    if (folder / "config.yaml").is_file():
-        return _of_run(folder)
-    return Ear(_pretrained(model, folder).eval(), folder.name if folder.is_dir() else model)
-
-
-def _of_run(folder: Path) -> Ear:
-    """The detector that a run has trained, with what its validation days decided."""
-    from whalelib import stages
-
-    chosen = knobs.resolve(knobs.read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
-    if chosen.calibration != "none" or chosen.ensemble or chosen.joining != "none":
-        raise InputError(
-            f"{folder} decides by calibrated or joined scores, and the page shows those of one detector as they are: "
-            "name the folder of its detector alone, as `whalelib publish` writes it."
-        )
-    detector = stages.trained(chosen, stages.split(chosen)).detector.eval()
+    where = str(folder) if folder.exists() else model
+    run = (folder / "config.yaml").is_file()
+    name = "/".join(folder.resolve().parts[-2:]) if run else folder.name if folder.is_dir() else model
+    if not detector and _writes(folder, model):
+        return _scribe(where, name)
+    given, notes = _alone(folder) if run else ({"threshold": UNDECIDED}, [])
+    found = stages.listener(where, given)
     return Ear(
-        detector,
-        name="/".join(folder.resolve().parts[-2:]),
-        thresholds=experiment.recorded(folder).get("thresholds") or {},
-        bands=_bands(folder / "detections.csv"),
-        steps=knobs.section_of(chosen, "post"),
-        hop_seconds=chosen.scan_hop_seconds,
+        found.detector.eval(),
+        name,
+        thresholds=found.decided.thresholds,
+        bands=found.bands,
+        steps=found.steps,
+        hop_seconds=found.how["scan_hop_seconds"],
+        calibrated=found.decided.calibrated,
+        notes=tuple(notes),
     )
 
 
-def _bands(detections: Path) -> pd.DataFrame | None:
-    """The frequencies of each class, from the detections that the run wrote."""
-    if not detections.is_file():
-        return None
-    bands = post.bands_of(formats.read_csv(detections).events)
-    return bands if len(bands) else None
+def _writes(folder: Path, model: str) -> bool:
+    """Is it a transcriber?"""
+    if folder.exists():
+        return any((folder / sign).is_file() for sign in _SIGNS)
+    from huggingface_hub import hf_hub_download
 
-
-def _pretrained(model: str, folder: Path):  # type: ignore[no-untyped-def]  # torch waits until here
-    from whalelib.models import Detector
-
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise InputError(
-            f"{model} holds neither a detector (config.json, model.safetensors) nor a run (config.yaml): name one that "
-            "does."
-        )
     try:
-        return Detector.from_pretrained(str(folder) if folder.is_dir() else model)
-    except InputError:
-        raise
-    except Exception as error:  # the hub's client raises dozens of kinds
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{model} is no folder here and cannot be had as a detector ({reason}): check the name or path."
-        ) from None
+        hf_hub_download(model, _SIGNS[0])
+    except Exception:  # the hub's client raises dozens of kinds; whoever loads it says what is wrong
+        return False
+    return True
+
+
+_SIGNS = ("transcriber.json", "transcriber/transcriber.json", "transcribe.json")
+
+
+def _scribe(where: str, name: str) -> Scribe:
+    transcriber = stages.transcriber_of(where)
+    if transcriber.words.kind != "calls":
+        raise InputError(f"{name} writes down speech, and the page shows calls: name a transcriber of calls.")
+    return Scribe(transcriber, name)
+
+
+def _alone(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The knobs under which a run's detector listens by itself to a visitor's recording, and what must be said."""
+    chosen = knobs.resolve(knobs.read_yaml(folder / "config.yaml"), where=str(folder / "config.yaml"))
+    given: dict[str, Any] = {}
+    notes = []
+    if chosen.ensemble:
+        given["ensemble"] = []
+        notes.append("It listens without the other detectors of its ensemble, by thresholds of its own.")
+    if chosen.joining != "none":
+        given["joining"] = "none"
+        notes.append("Clips as a whole are not judged here; thresholds are those of its frames.")
+    if chosen.store_path:  # there are no validation days to choose thresholds on
+        given |= {"threshold": UNDECIDED, "calibration": "none"}
+        notes.append(f"Its run knows no thresholds: they begin at {UNDECIDED:g}.")
+    return given, notes

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,15 +16,15 @@ from whalelib.app import corrections, words
 from whalelib.app.downloads import written
 from whalelib.app.drawing import WIDTHS, View, drawn, fitted, panels
 from whalelib.app.examples import EXAMPLES, example
-from whalelib.app.hearing import Ear, Knobs, Visit, at_time, detected, following, hear, resumed
+from whalelib.app.hearing import Visit, at_time, detected, following, hear, resumed
+from whalelib.app.knobs import Knobs, sliders, turned
 from whalelib.app.limits import Limits, received
+from whalelib.app.listening import Ear, Scribe
 from whalelib.app.sound import playable
 from whalelib.errors import InputError
 from whalelib.playing import SPEEDS
 
 BY_TIME, BY_DOUBT = "by time", "most uncertain first"
-_MOST_SLIDERS = 8  # classes with a threshold of their own; more share one
-_HERE = Path(__file__).parent
 # Nothing here is for other programs to call; scans, which cost, are done one after the other.
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _SCAN: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "scan"}
@@ -36,13 +33,11 @@ Answer = dict[Any, Any]  # what becomes of some of the page's elements
 
 
 class Page:
-    """The page of one detector. Visitors share it, and share nothing else."""
+    """The page of one detector or transcriber. Visitors share it, and share nothing else."""
 
-    def __init__(self, ear: Ear, limits: Limits, folder: str | Path) -> None:
+    def __init__(self, ear: Ear | Scribe, limits: Limits, folder: str | Path) -> None:
         self.ear, self.limits, self.folder = ear, limits, Path(folder)
-        self.rate = int(ear.detector.sample_rate)
         self.desk = Path(tempfile.mkdtemp(prefix="whalelib-page-"))
-        self.together = len(ear.classes) > _MOST_SLIDERS
         with gr.Blocks(
             title="whalelib: whale calls in your recording", analytics_enabled=False, delete_cache=(3600, 86400)
         ) as self.blocks:
@@ -79,12 +74,21 @@ class Page:
                 self.place = gr.Slider(0, 1, 0, step=0.1, label="Shown from (s)", scale=3)
                 self.width = gr.Radio([f"{width} s" for width in WIDTHS], value="30 s", label="Width", scale=3)
                 self.height = gr.Radio(
-                    [f"{self.rate // part} Hz" for part in (16, 8, 4, 2)], value=f"{self.rate // 2} Hz",
+                    [f"{self.ear.rate // part} Hz" for part in (16, 8, 4, 2)], value=f"{self.ear.rate // 2} Hz",
                     label="Up to", scale=3,
                 )  # fmt: skip
+                self.channel = gr.Dropdown(
+                    [1], value=1, label="Channel", min_width=90, visible=False, elem_id="channel"
+                )
+            self.transcript = gr.HTML(visible=self.ear.writes, elem_id="transcript", js_on_load=_ROW_CLICKS)
             with gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=300):
-                    self.order = gr.Radio([BY_TIME, BY_DOUBT], value=BY_TIME, label="Detections", elem_id="order")
+                    self.order = gr.Radio(
+                        [BY_TIME, BY_DOUBT],
+                        value=BY_TIME,
+                        label="Calls" if self.ear.writes else "Detections",
+                        elem_id="order",
+                    )
                     self.rows = gr.HTML(elem_id="rows", js_on_load=_ROW_CLICKS)
                 with gr.Column(scale=6, min_width=300):
                     self._lay_out_listening()
@@ -108,26 +112,23 @@ class Page:
                 }
 
     def _lay_out_knobs(self) -> None:
-        names = ["all classes"] if self.together else self.ear.classes
-        starts = [0.5] if self.together else [self.ear.threshold(name) for name in names]
-        steps = self.ear.steps
-        with gr.Accordion("Thresholds and merging", open=True, elem_id="knobs"):
-            self.thresholds = [
-                gr.Slider(0.01, 0.99, min(max(at, 0.01), 0.99), step=0.01, label=name.replace("_", " "))
-                for name, at in zip(names, starts, strict=True)
+        with gr.Accordion("Threshold" if self.ear.writes else "Thresholds and merging", open=True, elem_id="knobs"):
+            self.knobs = [
+                gr.Slider(one.low, one.high, one.at, step=one.step, label=one.label, visible=one.visible)
+                for one in sliders(self.ear)
             ]
-            self.merge = gr.Slider(
-                0, 5, steps.get("merge_seconds", 0.25), step=0.05, label="merge what is closer than (s)"
-            )
-            self.least = gr.Slider(
-                0, 5, steps.get("min_seconds", 0.3), step=0.05, label="drop what is shorter than (s)"
-            )
 
     def _lay_out_harvest(self) -> None:
         with gr.Row(elem_id="downloads"):
             self.downloads = [
-                gr.DownloadButton(name, size="sm", min_width=80, elem_id=f"to-{name.lower()}")
-                for name in ("Raven", "Audacity", "CSV")
+                gr.DownloadButton(
+                    name,
+                    size="sm",
+                    min_width=80,
+                    elem_id=f"to-{name.lower()}",
+                    visible=self.ear.writes or name != "Text",
+                )
+                for name in ("Raven", "Audacity", "CSV", "Text")
             ]
             self.save = gr.Button("Save for training", size="sm", min_width=140, elem_id="save")
         self.saved = gr.HTML("", elem_id="saved")
@@ -135,8 +136,9 @@ class Page:
     # What answers to what
 
     def _wire(self) -> None:
-        knobs = [self.merge, self.least, *self.thresholds]
+        knobs = self.knobs
         shown = [self.visit, self.view, self.summary, self.picture, self.place, self.rows, *self.downloads]
+        shown += [self.transcript, self.channel]
         heard = [*shown, self.player, self.label]
         now = [self.visit, self.view, self.order]
         self.blocks.load(None, None, self.screen, js="() => window.innerWidth", **_QUIET)
@@ -147,8 +149,17 @@ class Page:
         answers = {self.find: self._find, **{b: self._example(k) for k, b in enumerate(self.examples)}}
         for button, answer in answers.items():
             button.click(answer, given, [self.notice, self.results, *heard, self.saved], **_SCAN)
-        turned = [knob.change for knob in knobs] + [self.order.change]
-        gr.on(turned, self._turn, [*now, *knobs], [self.notice, *shown], trigger_mode="always_last", **_QUIET)
+        # Only what the visitor turns counts: the page itself sets the channel of a new recording.
+        other = [self.visit, self.channel, self.screen, self.width, self.height, self.order, *knobs]
+        self.channel.input(self._other_channel, other, [self.notice, self.results, *heard, self.saved], **_SCAN)
+        gr.on(
+            [knob.change for knob in knobs] + [self.order.change],
+            self._turn,
+            [*now, *knobs],
+            [self.notice, *shown],
+            trigger_mode="always_last",
+            **_QUIET,
+        )
         moved = {
             "inputs": [self.visit, self.view, self.place, self.width, self.height, *knobs],
             "outputs": [self.view, self.picture],
@@ -161,6 +172,7 @@ class Page:
             **_QUIET,
         )
         self.rows.click(self._choose_row, [*now, self.speed, *knobs], heard, **_QUIET)
+        self.transcript.click(self._choose_row, [*now, self.speed, *knobs], heard, **_QUIET)
         self.picture.click(self._choose_place, [*now, self.speed, *knobs], heard, **_QUIET)
         self.speed.change(self._played, [self.visit, self.speed], self.player, **_QUIET)
         said = [self.visit, self.view, self.label, self.order, self.speed, *knobs]
@@ -174,9 +186,14 @@ class Page:
 
     def _example(self, number: int) -> Callable[..., Answer]:
         def answer(progress: gr.Progress = gr.Progress(), *asked: Any) -> Answer:  # noqa: B008
-            return self._heard(lambda: example(self.desk, number), progress, *asked[2:])
+            return self._heard(lambda: example(self.desk, number, song=self.ear.writes), progress, *asked[2:])
 
         return answer
+
+    def _other_channel(self, progress: gr.Progress = gr.Progress(), *asked: Any) -> Answer:  # noqa: B008
+        """The same recording, by another of its channels."""
+        visit, channel, *rest = asked
+        return self._heard(lambda: visit.path if visit else None, progress, *rest, visit=visit, channel=int(channel))
 
     def _heard(
         self,
@@ -187,13 +204,18 @@ class Page:
         height: str,
         order: str,
         *knobs: float,
+        visit: Visit | None = None,
+        channel: int = 1,
     ) -> Answer:
-        """A recording has come in: it is scanned and shown, or a sentence says why not."""
+        """A recording has come in, or another channel of it: it is heard and shown, or a sentence says why not."""
         try:
             recording, notes = received(given(), self.limits)
             progress(0, desc="listening")
-            visit = hear(self.ear, recording, notes, lambda share: progress(min(share, 1.0), desc="listening"))
-            visit = detected(resumed(visit, self.folder), self._knobs(knobs), self.ear.bands)
+            new = hear(self.ear, recording, notes, lambda share: progress(min(share, 1.0), desc="listening"), channel)
+            new = resumed(new, self.folder)
+            if visit is not None:  # what was said of another channel and not saved yet stays
+                new = replace(new, corrections=visit.corrections, saved=visit.saved, token=visit.token)
+            visit = detected(new, self._knobs(knobs), self.ear.bands)
         except InputError as error:
             return {self.notice: words.notice([str(error)], "wrong"), self.results: gr.update(visible=False)}
         view = fitted(View(0.0, _number(width), _number(height), int(screen)), visit.seconds)
@@ -276,7 +298,15 @@ class Page:
             return {self.player: words.NOT_HEARD}
         rate = int(visit.recording["sample_rate"].iloc[0])
         fast = int(speed[:-1]) if speed.endswith("×") else None
-        sound = playable(visit.path, row.onset, row.offset, seconds=visit.seconds, sample_rate=rate, speed=fast)
+        sound = playable(
+            visit.path,
+            row.onset,
+            row.offset,
+            seconds=visit.seconds,
+            sample_rate=rate,
+            speed=fast,
+            channel=visit.channel,
+        )
         return {self.player: words.player(sound, row.label)}
 
     def _shown(self, visit: Visit, view: View, order: str, knobs: Sequence[float]) -> Answer:
@@ -289,17 +319,19 @@ class Page:
             self.picture: self._picture(visit, view, knobs),
             self.place: gr.update(maximum=most, value=round(view.onset, 1), interactive=visit.seconds > view.width),
             self.rows: words.rows(visit, self.ear.classes, order == BY_DOUBT),
+            self.transcript: words.transcript(visit, self.ear.classes) if self.ear.writes else "",
+            self.channel: gr.update(
+                choices=list(range(1, visit.channels + 1)), value=visit.channel, visible=visit.channels > 1
+            ),
             **{button: str(path) for button, path in zip(self.downloads, files, strict=True)},
         }
 
     def _picture(self, visit: Visit, view: View, knobs: Sequence[float]) -> str:
         at = self._knobs(knobs).thresholds
-        return words.picture(drawn(visit, view, at, self.ear.classes, self.rate), visit, view)
+        return words.picture(drawn(visit, view, at, self.ear.classes, self.ear.rate), visit, view)
 
     def _knobs(self, values: Sequence[float]) -> Knobs:
-        merge, least, *at = values
-        thresholds = dict(zip(self.ear.classes, at * len(self.ear.classes) if self.together else at, strict=False))
-        return Knobs(thresholds, {**self.ear.steps, "merge_seconds": merge, "min_seconds": least})
+        return turned(self.ear, values)
 
 
 def _forget(desk: Path, visit: Visit | None) -> None:
@@ -322,53 +354,3 @@ _PICTURE_CLICKS = """element.addEventListener('click', event => {
   const box = event.target.getBoundingClientRect();
   trigger('click', {x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height});
 });"""
-
-
-def look() -> dict[str, Any]:
-    """How the page looks, as `launch` takes it: no fonts from elsewhere, the colours of the figures."""
-    plain = ("system-ui", "sans-serif")
-    theme = gr.themes.Base(primary_hue="sky", neutral_hue="slate", radius_size="md", font=plain, font_mono="monospace")
-    theme.set(
-        button_primary_background_fill="#0072B2",
-        button_primary_background_fill_hover="#005a8d",
-        slider_color="#0072B2",
-        checkbox_label_background_fill="transparent",
-        block_border_width="0px",
-    )
-    return {
-        "theme": theme,
-        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
-        "head": f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",
-    }
-
-
-@contextlib.contextmanager
-def served(ear: Ear, limits: Limits, folder: str | Path, **launch: Any) -> Iterator[str]:
-    """The page, served on this machine alone unless `server_name` says otherwise; gives its address."""
-    os.environ.setdefault("GRADIO_RUN_HISTORY", "false")  # what is asked stays with who asks
-    page = Page(ear, limits, folder)
-    page.blocks.queue(max_size=20)
-    try:
-        _, address, _ = page.blocks.launch(
-            **{
-                "server_name": "127.0.0.1",
-                "share": False,
-                "quiet": True,
-                "prevent_thread_lock": True,
-                "footer_links": [],
-                "enable_monitoring": False,
-                "ssr_mode": False,
-                "max_file_size": f"{int(limits.megabytes * 1_000_000)}b",
-                **look(),
-                **launch,
-            }
-        )
-        yield address
-    finally:
-        page.close()
-
-
-def wait() -> None:
-    """Until somebody presses Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()

@@ -19,7 +19,7 @@ def portrait(model: str, target: Path) -> None:
         raise needs_extra("playwright", "dev") from None
     from PIL import Image
 
-    from whalelib.app import page
+    from whalelib.app import serving
     from whalelib.app.limits import Limits
     from whalelib.app.opening import opened
 
@@ -29,7 +29,7 @@ def portrait(model: str, target: Path) -> None:
     ear = opened(model)
     with (
         tempfile.TemporaryDirectory() as folder,
-        page.served(ear, Limits(), folder) as address,
+        serving.served(ear, Limits(), folder) as address,
         sync_playwright() as started,
     ):
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -13,7 +13,7 @@ from whalelib.cli.shared import app, near
 
 @app.command()
 def transcribe(
-    model: Annotated[Path, typer.Argument(help="the folder of a transcriber, as notebook 07 leaves it")],
+    model: Annotated[str, typer.Argument(help="the folder of a run, or of a transcriber, or a name on the hub")],
     paths: Annotated[list[str], typer.Argument(help="files, folders, patterns, tables, s3:// gs:// https://")],
     out: Annotated[Path, typer.Option(help="the folder for transcripts and the receipt")],
     channel: Annotated[int, typer.Option(min=1, help="which channel is heard")] = 1,
@@ -23,16 +23,16 @@ def transcribe(
     formats: Annotated[str, typer.Option(help="of raven, raven_all, audacity, csv, parquet, noaa")] = "raven,csv",
     as_json: Annotated[bool, typer.Option("--json", help="print totals as JSON")] = False,
 ) -> None:
-    """Write down the calls of recordings. Example: whalelib transcribe song/transcriber ~/tapes --out told"""
+    """Write down the calls of recordings. Example: whalelib transcribe experiments/song/seed=0 ~/tapes --out told"""
     from whalelib import formats as written
-    from whalelib import predict
+    from whalelib import predict, stages
     from whalelib import transcribe as room
 
     kinds = [kind.strip() for kind in formats.split(",") if kind.strip()]
     written.check_kinds(kinds)
     found = predict.inputs(paths, zone)
     events, receipt = room.transcribe(
-        room.load(model), found.recordings, overlap_seconds=overlap, channel=channel, beams=beams
+        stages.transcriber_of(model), found.recordings, overlap_seconds=overlap, channel=channel, beams=beams
     )
     done = set(receipt.loc[receipt["status"] == "done", "recording"])
     heard = found.recordings[found.recordings["recording"].isin(done)].reset_index(drop=True)

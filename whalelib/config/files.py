@@ -1,4 +1,4 @@
-"""Knobs where they are written down: YAML files, words of the form knob=value, and the description of a clip store."""
+"""Knobs where they are written down: YAML files, words of the form knob=value, and the description of a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from whalelib.errors import InputError
 
-_OF_EVERY_STORE = ("sample_rate", "clip_seconds", "padding", "clip_from")  # what a store tells whoever has made it
+_OF_EVERY_STORE = ("sample_rate", "clip_seconds", "padding", "clip_from")  # what a clip store tells whoever has made it
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -70,20 +70,24 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def read_store_knobs(store_path: str) -> dict[str, Any]:
-    """The knobs that the clips of a store were cut with, as its store.json tells them."""
+def read_store_knobs(store_path: str) -> tuple[str, dict[str, Any]]:
+    """Which product a store holds, clips or transcripts, and the knobs it was made with, as its store.json tells."""
     folder = Path(os.path.expandvars(store_path)).expanduser()
     if "://" in store_path:
         raise InputError(
-            f"store_path {store_path} lies elsewhere, and clips are read from a folder here: fetch it first with "
+            f"store_path {store_path} lies elsewhere, and a store is read from a folder here: fetch it first with "
             f"`whalelib store fetch {store_path} FOLDER`."
         )
     try:
         about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-        return {**{name: about[name] for name in _OF_EVERY_STORE}, **about["made_from"]}
+        if str(about["format"]).startswith("transcripts"):
+            return "transcripts", dict(about["made_from"])
+        return "clips", {**{name: about[name] for name in _OF_EVERY_STORE}, **about["made_from"]}
     except OSError:
         raise InputError(
-            f"store_path {store_path} holds no finished clip store (no store.json is there): check the folder."
+            f"store_path {store_path} holds no finished store (no store.json is there): build one where the recordings "
+            "are (`whalelib store build`; with --transcripts for notebook 07), or `whalelib store fetch` it from where "
+            "it was uploaded to."
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{folder / 'store.json'} does not say how its clips were cut: cut them again.") from None
+        raise InputError(f"{folder / 'store.json'} does not say with which knobs it was made: make it again.") from None

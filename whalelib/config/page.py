@@ -56,7 +56,9 @@ class Data:
     source: str = _knob("synthetic", "the kind of data set; `whalelib sources` lists them")
     data_path: str = _knob("", "folder of the data set; not used by the synthetic ocean", signed=False)
     store_path: str = _knob(
-        "", "folder of a finished clip store to learn from, without its recordings; empty: clips are cut", signed=False
+        "",
+        "folder of a finished store of clips (or of transcripts' features) to learn from, without its recordings",
+        signed=False,
     )
     listen_seconds: float = _knob(20.0, "how much of each recording the doctor listens to", "s", signed=False, gt=0)
     keep_sound: bool = _knob(True, "do notebooks hold sound to listen to? Not if it may not be passed on", signed=False)
@@ -425,13 +427,18 @@ SECTIONS: dict[str, type] = {
 # What each product of the pipeline depends on: sections, or a single knob of one. Its signature hashes exactly these.
 _SURVEY = ("ocean", "reading")
 _FITTED = (*_SURVEY, "data", "features", "augment", "model", "train", "objective", "sampling", "pseudo")
+_TAUGHT = (
+    "transcripts", "transcriber", "train", "model.speed", "model.lora_rank", "model.lora_alpha", "model.lora_dropout",
+)  # fmt: skip
 PRODUCTS: dict[str, tuple[str, ...]] = {
     "ocean": ("ocean",),
     "clips": (*_SURVEY, "data"),
     "features": (*_SURVEY, "data", "features"),
     "detector": _FITTED,
     "transcripts": (*_SURVEY, "data", "transcripts", "model.speed"),
-    "transcriber": (*_SURVEY, "data", "transcripts", "transcriber", "model", "train"),
+    "transcriber": (*_SURVEY, "data", *_TAUGHT),
     "scores": (*_FITTED, "scan"),
     "detections": (*_FITTED, "scan", "post", "deciding", "matching"),
+    # Transcripts are judged beside the detections of a detector of the same knobs.
+    "transcription": (*_FITTED, "scan", "post", "deciding", "matching", "transcripts", "transcriber"),
 }

@@ -123,12 +123,13 @@ def _type_name(hint: Any) -> str:
 
 _SECTION_OF = {field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)}
 _KNOBS = {knob.name: knob for knob in knobs()}
+_MADE = {"clips": "cut", "transcripts": "written"}
 
 
 def resolve(values: Mapping[str, Any] | None = None, where: str = "the given knobs") -> Config:
     """A whole configuration: the defaults, with `values` over them; one sentence if any of them cannot be.
 
-    With a `store_path` the knobs that the store's clips were cut with take the defaults' place, and those among
+    With a `store_path` the knobs that the store was made with take the defaults' place, and those among
     `values` must agree with them.
     """
     values = dict(values or {})
@@ -153,15 +154,21 @@ def resolve(values: Mapping[str, Any] | None = None, where: str = "the given kno
 
 def _with_store(values: dict[str, Any], where: str) -> dict[str, Any]:
     folder = values["store_path"]
+    product, told = read_store_knobs(folder)
     # Of clips that an earlier detector has chosen, that detector's knobs are told as well; they bind no other.
-    cut_with = {n: v for n, v in read_store_knobs(folder).items() if _SECTION_OF.get(n, "data") in PRODUCTS["clips"]}
-    for name, value in cut_with.items():
+    made_with = {name: value for name, value in told.items() if _decides(name, PRODUCTS[product])}
+    for name, value in made_with.items():
         if name in values and values[name] != value:
             raise InputError(
-                f"{where}: {name} is {values[name]!r}, but the clips in {folder} were cut with {value!r}: set it to "
-                "that or leave it out, or leave store_path empty and cut clips anew from the recordings."
+                f"{where}: {name} is {values[name]!r}, but the {product} in {folder} were {_MADE[product]} with "
+                f"{value!r}: set it to that or leave it out, or leave store_path empty and begin from the recordings."
             )
-    return {**cut_with, **values}
+    return {**made_with, **values}
+
+
+def _decides(name: str, sections: Iterable[str]) -> bool:
+    section = _SECTION_OF.get(name, "data")  # a knob of another version is refused below
+    return section in sections or f"{section}.{name}" in sections
 
 
 def _sentence(error: pydantic.ValidationError) -> str:

@@ -17,7 +17,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "inference": ("04_inference", "scores"),
     "postprocess": ("05_postprocess", "detections"),
     "transcripts": ("06_transcripts", "transcripts"),
-    "transcribe": ("07_transcribe", "transcriber"),
+    "transcribe": ("07_transcribe", "transcription"),
 }
 PATH = tuple(STAGES)[:5]  # the way from recordings to detections; transcription is another one
 FOLDS = "folds.csv"  # beside the runs of a cross-validation: the held-out clips of all folds judged together

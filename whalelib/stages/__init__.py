@@ -54,11 +54,14 @@ from whalelib.stages.products import (
 from whalelib.stages.recordings import pace, recording_report, recording_scores
 from whalelib.stages.transcribing import (
     beginning,
+    sentences,
     side_by_side,
+    taught,
     teach,
     transcribed,
+    transcriber_facts,
+    transcriber_of,
     transcripts,
-    word_errors,
 )
 
 __all__ = [
@@ -105,14 +108,17 @@ __all__ = [
     "scanning",
     "scores_together",
     "segment_report",
+    "sentences",
     "side_by_side",
     "split",
     "store",
     "survey",
     "swept",
+    "taught",
     "teach",
     "trained",
     "transcribed",
+    "transcriber_facts",
+    "transcriber_of",
     "transcripts",
-    "word_errors",
 ]

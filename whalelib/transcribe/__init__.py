@@ -2,10 +2,21 @@
 
 from whalelib.transcribe.hearing import Hearing
 from whalelib.transcribe.listening import transcribe
-from whalelib.transcribe.model import Transcriber, extend, fresh, load, merged, published, speaking, with_lora
-from whalelib.transcribe.scoring import Edits, edits, onset_errors, unit_report
+from whalelib.transcribe.model import (
+    Transcriber,
+    extend,
+    fresh,
+    load,
+    merged,
+    published,
+    speaking,
+    text_of,
+    vocabulary_of,
+    with_lora,
+)
+from whalelib.transcribe.scoring import Edits, edits, onset_errors, taken_for, unit_report
 from whalelib.transcribe.speech import Text, common_voice
-from whalelib.transcribe.store import Transcripts, build, fetch, open_transcripts, upload
+from whalelib.transcribe.store import Transcripts, build, fetch, fingerprint, open_transcripts, read_about, upload
 from whalelib.transcribe.training import Taught, load_taught, teach
 from whalelib.transcribe.vocabulary import Call, Vocabulary
 from whalelib.transcribe.windows import Joining, as_events, calls_in, onsets
@@ -27,6 +38,7 @@ __all__ = [
     "edits",
     "extend",
     "fetch",
+    "fingerprint",
     "fresh",
     "load",
     "load_taught",
@@ -35,10 +47,14 @@ __all__ = [
     "onsets",
     "open_transcripts",
     "published",
+    "read_about",
     "speaking",
+    "taken_for",
     "teach",
+    "text_of",
     "transcribe",
     "unit_report",
     "upload",
+    "vocabulary_of",
     "with_lora",
 ]

@@ -144,52 +144,63 @@ def fresh(
     return _speaking(model, hearing, words)
 
 
+def vocabulary_of(
+    source: str, labels: Sequence[str], window_seconds: float, speed: float = 1.0
+) -> tuple[Hearing, Vocabulary]:
+    """What published Whisper weights would hear and say, of which their description alone is read."""
+    about = _loaded(Architecture, source)
+    try:
+        told = getattr(GenerationConfig.from_pretrained(source), "no_timestamps_token_id", None)
+    except OSError:
+        told = None
+    hearing, known = Hearing(window_seconds, speed, about.num_mel_bins), about.vocab_size
+    first = told + 1 if told else known - 1501  # moments stand last, 0.00 to 30.00 s
+    start = (about.decoder_start_token_id,)
+    words = Vocabulary(tuple(labels), hearing.step_seconds, window_seconds, start, about.eos_token_id, first, known)
+    if first < 0 or first + words.moments > known:
+        raise InputError(f"{source} has no tokens for moments (it knows {known}): choose Whisper weights that have.")
+    return hearing, words
+
+
 def published(source: str, labels: Sequence[str], window_seconds: float, speed: float = 1.0) -> Transcriber:
     """Published Whisper weights from a local folder (or the hub), taught to say calls.
 
     Its moments are its own, 20 ms as it hears them; labels are new tokens behind all others. A window shorter than
     thirty seconds takes the first of its positions, which are sines of the time since the beginning.
     """
+    hearing, words = vocabulary_of(source, labels, window_seconds, speed)
     model = _loaded(CallWhisper, source)
-    hearing = Hearing(window_seconds, speed, model.config.num_mel_bins)
-    known = model.config.vocab_size
-    told = getattr(model.generation_config, "no_timestamps_token_id", None)
-    first = told + 1 if told else known - 1501  # moments stand last, 0.00 to 30.00 s
-    words = Vocabulary(
-        tuple(labels),
-        hearing.step_seconds,
-        window_seconds,
-        (model.config.decoder_start_token_id,),
-        model.config.eos_token_id,
-        first,
-        known,
-    )
-    if first < 0 or first + words.moments > known:
-        raise InputError(f"{source} has no tokens for moments (it knows {known}): choose Whisper weights that have.")
     with torch.random.fork_rng(devices=[]):  # what the new tokens begin with depends on nothing that was drawn before
         torch.manual_seed(0)
-        model.resize_token_embeddings(known + len(words.labels), mean_resizing=False)
+        model.resize_token_embeddings(words.size, mean_resizing=False)
     _shorten(model, hearing.frames // 2)
     return _speaking(model, hearing, words)
 
 
+def text_of(source: str, language: str = "", task: str = "transcribe") -> tuple[Hearing, Text]:
+    """What published Whisper weights hear and say of speech, of which their description alone is read."""
+    about = _loaded(Architecture, source)
+    hearing = Hearing(2 * about.max_source_positions / 100, 1.0, about.num_mel_bins)
+    return hearing, Text.of({"source": source, "language": language, "task": task})
+
+
 def speaking(source: str, language: str = "", task: str = "transcribe") -> Transcriber:
     """Published Whisper weights as they are, for speech: thirty seconds, and texts by its own tokenizer."""
+    hearing, words = text_of(source, language, task)
     model = _loaded(WhisperForConditionalGeneration, source)
-    words = Text.of({"source": source, "language": language, "task": task})
-    hearing = Hearing(2 * model.config.max_source_positions / 100, 1.0, model.config.num_mel_bins)
     if language and getattr(model.generation_config, "lang_to_id", None):
         model.generation_config.language, model.generation_config.task = language, task
     return Transcriber(model, hearing, words)
 
 
-def load(folder: str | Path) -> Transcriber:
-    """A transcriber that was saved."""
-    folder = Path(folder)
+def load(source: str | Path) -> Transcriber:
+    """A transcriber that was saved, from its folder, the folder of its training, or a repository of the hub."""
+    folder = next((f for f in (Path(source), Path(source) / "transcriber") if (f / _ABOUT).exists()), None)
+    folder = folder or _fetched(str(source))
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise InputError(f"{folder} holds no transcriber ({_ABOUT} is missing): train one with notebook 07.") from None
+        raise InputError(f"{source} holds no transcriber ({_ABOUT} is missing): train one with notebook 07.") from None
     hearing = Hearing(**about["hearing"])
     if about["kind"] == Text.kind:
         text = Text.of({**about["words"], "source": str(folder)})
@@ -259,6 +270,22 @@ def _shorten(model: Any, positions: int) -> None:
         raise InputError(f"these weights hear {encoder.embed_positions.num_embeddings / 50:g} s: shorten the window.")
     encoder.embed_positions = torch.nn.Embedding.from_pretrained(encoder.embed_positions.weight[:positions].clone())
     model.config.max_source_positions = encoder.max_source_positions = positions
+
+
+def _fetched(source: str) -> Path:
+    """The folder of a repository of the hub; what is a folder here is none."""
+    from huggingface_hub import snapshot_download
+
+    if Path(source).exists():
+        return Path(source)
+    try:
+        return Path(snapshot_download(source))
+    except (OSError, ValueError) as error:  # the hub's own errors are both
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(
+            f"{source} cannot be had as a transcriber ({reason}): name a run's folder, a folder that a transcriber was "
+            "saved to, or a repository of the hub."
+        ) from None
 
 
 def _loaded(kind: type, source: str) -> Any:

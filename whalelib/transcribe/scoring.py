@@ -88,3 +88,19 @@ def onset_errors(truth: pd.DataFrame, told: pd.DataFrame, rule: Rule = OVERLAP) 
     hits = judged[judged["verdict"] == "hit"]
     begun = truth["onset"].to_numpy()[hits["event"].to_numpy(dtype=int)]
     return hits[["recording", "label", "onset"]].assign(late=hits["onset"].to_numpy() - begun).reset_index(drop=True)
+
+
+def taken_for(truth: pd.DataFrame, told: pd.DataFrame, rule: Rule = OVERLAP) -> pd.DataFrame:
+    """How many calls of each label (rows) were told as which (columns), one to one by their times alone.
+
+    The column "missed" counts calls that nothing was told of, the row "made up" what was told where no call is.
+    """
+    truth, told = truth[truth["truth"] == "present"].reset_index(drop=True), told.reset_index(drop=True)
+    event = judge(truth.assign(label="call"), told.assign(label="call"), rule)["event"].to_numpy()
+    said = told["label"].reset_index(drop=True)
+    labels = sorted({*truth["label"], *said})
+    table = pd.crosstab(truth["label"].to_numpy()[event[event >= 0]], said[event >= 0].to_numpy())
+    table = table.reindex(index=labels, columns=labels, fill_value=0)
+    table["missed"] = truth["label"].value_counts().reindex(labels, fill_value=0) - table.sum(axis=1)
+    made_up = said[event < 0].value_counts().reindex([*labels, "missed"], fill_value=0)
+    return pd.concat([table, made_up.rename("made up").to_frame().T]).rename_axis(index="annotated", columns="told")

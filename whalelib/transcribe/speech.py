@@ -68,6 +68,10 @@ class Text:
         text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
         return [text], [float(np.mean(known)) if known else float("nan")]
 
+    def said(self, told: Iterable[str]) -> list[str]:
+        """The units of what `told` gave."""
+        return [word for text in told for word in self.units(self.encode(text))]
+
     def save(self, folder: Path) -> None:
         self.tokenizer.save_pretrained(folder)
 

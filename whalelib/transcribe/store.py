@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -29,7 +29,7 @@ from whalelib.transcribe.hearing import Hearing
 from whalelib.transcribe.speech import Text
 from whalelib.transcribe.vocabulary import Vocabulary
 
-FORMAT = "transcripts 1"
+FORMAT = "transcripts 2"
 WORDS: dict[str, Any] = {kind.kind: kind for kind in (Vocabulary, Text)}
 _SHARD_WINDOWS, _BLOCK = 256, 32
 COLUMNS = ["recording", "path", "onset", "seconds", "channel", "fold", "group", "tokens"]
@@ -63,18 +63,22 @@ def build(
     words: Any,
     tables: tuple[pd.DataFrame, pd.DataFrame],
     *,
+    made_from: Mapping[str, Any] | None = None,
+    left_out: Sequence[str] = (),
     workers: int | None = None,
     progress: bool = True,
 ) -> Transcripts:
     """Make the pictures and tokens of all windows (columns `COLUMNS`); a folder that holds this very store is opened.
 
-    A window that cannot be read is left out and named in `problems`.
+    A window that cannot be read is left out and named in `problems`. The store keeps what the caller has to say of it:
+    `made_from`, the knobs, and `left_out`, what could not be used.
     """
     folder = Path(folder)
     if windows.empty:
         raise InputError("there is no window to transcribe: check the recordings and transcript_seconds.")
     about = {"format": FORMAT, "kind": words.kind, "words": words.about(), "hearing": hearing.about()}
-    key = _fingerprint(windows, about)
+    key = fingerprint(windows, hearing, words)
+    about |= {"fingerprint": key, "made_from": dict(made_from or {}), "problems": list(left_out)}
     if (folder / ABOUT).exists():
         store = open_transcripts(folder)
         if store.about["fingerprint"] != key:
@@ -86,7 +90,7 @@ def build(
 
     with workplace(folder, key, finished) as part:
         if part is not None:
-            _build(part, windows, hearing, {**about, "fingerprint": key}, tables, workers or cores(), progress)
+            _build(part, windows, hearing, about, tables, workers or cores(), progress)
             publish(part, folder, finished)
     return open_transcripts(folder)
 
@@ -113,7 +117,10 @@ def open_transcripts(folder: str | Path, *, full_check: bool = False) -> Transcr
 
 def read_about(folder: Path) -> dict[str, Any]:
     """What a store's store.json says."""
-    how = "build it with notebook 06, or `whalelib run transcripts` with the same knobs; a CPU is enough"
+    how = (
+        "build it where the recordings are, with notebook 06 or `whalelib store build --transcripts` (a CPU is "
+        "enough), or `whalelib store fetch` it from where it was uploaded to"
+    )
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +142,9 @@ def fetch(uri: str, folder: str | Path, *, progress: bool = True) -> Transcripts
     return fetch_store(uri, folder, opened=open_transcripts, about_of=read_about, progress=progress)
 
 
-def _fingerprint(windows: pd.DataFrame, about: dict[str, Any]) -> str:
+def fingerprint(windows: pd.DataFrame, hearing: Hearing, words: Any) -> str:
+    """What tells one store from another: its windows, how they are heard, and what is said of each."""
+    about = {"kind": words.kind, "words": words.about(), "hearing": hearing.about()}
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for row in windows[COLUMNS].itertuples(index=False):
         name = Path(str(row.path)).name
@@ -183,7 +192,7 @@ def _build(
 
     with bar:
         receipts = shards.written_at_once(work, write, workers, stop)
-    about |= {"problems": [], "windows": dict.fromkeys(FOLDS, 0), "shards": {fold: [] for fold in FOLDS}}
+    about |= {"windows": dict.fromkeys(FOLDS, 0), "shards": {fold: [] for fold in FOLDS}}
     about["tables"] = [write_table(part / name, table) for name, table in zip(TABLES, tables, strict=True)]
     for (fold, name, _), receipt in zip(work, receipts, strict=True):
         about["problems"] += receipt.pop("problems")

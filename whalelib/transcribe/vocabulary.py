@@ -76,8 +76,10 @@ class Vocabulary:
                 raise InputError(
                     f"no token stands for the label {call.label!r}: the transcriber knows {', '.join(self.labels)}."
                 )
-            tokens += [self._moment(call.onset), self.first_label + self.labels.index(call.label)]
-            tokens.append(self._moment(call.offset))
+            onset = min(self._moment(call.onset), self.moments - 2)  # nothing begins where the window ends
+            offset = max(self._moment(call.offset), onset + 1)  # and a call shorter than a step lasts one
+            label = self.first_label + self.labels.index(call.label)
+            tokens += [self.first_moment + onset, label, self.first_moment + offset]
         return [*tokens, self.end]
 
     def decode(self, tokens: Iterable[int]) -> list[Call]:
@@ -100,9 +102,22 @@ class Vocabulary:
                     onset, label = at, None
         return calls
 
+    def reads_back(self, calls: Iterable[Call], tokens: Iterable[int]) -> bool:
+        """Do these tokens say these calls, with no end off by more than half a step, or a step where one is shorter?"""
+        there, back = sorted(calls, key=lambda c: (c.onset, c.offset, c.label)), self.decode(tokens)
+        return len(there) == len(back) and all(
+            call.label == said.label and max(abs(call.onset - said.onset), abs(call.offset - said.offset)) <= off
+            for call, said in zip(there, back, strict=True)
+            for off in [self.step_seconds / (1 if call.offset - call.onset < self.step_seconds else 2) + 1e-9]
+        )
+
     def units(self, tokens: Iterable[int]) -> list[str]:
         """The labels that a sentence tells, in its order."""
         return [call.label for call in self.decode(tokens)]
+
+    def said(self, told: Iterable[Call]) -> list[str]:
+        """The units of what `told` gave."""
+        return [call.label for call in told]
 
     def told(self, tokens: list[int], chances: list[float]) -> tuple[list[Call], list[float]]:
         """The calls of a sentence that keeps to the grammar, and how sure the three tokens of each are."""
@@ -123,7 +138,7 @@ class Vocabulary:
 
     def _moment(self, seconds: float) -> int:
         inside = min(max(seconds, 0.0), self.window_seconds)
-        return self.first_moment + min(round(inside / self.step_seconds), self.moments - 1)
+        return min(round(inside / self.step_seconds), self.moments - 1)
 
 
 def _moments(window_seconds: float, step_seconds: float) -> int:
