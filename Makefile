@@ -48,7 +48,7 @@ grid: setup ## run the experiment FILE, by default the padding one
 
 # Each in its turn, as often as you like: what is done is skipped. Needs real recordings in WHALELIB_DATA.
 QUESTIONS := padding_calls clip_length mel_resolution cepstra pcen architectures heads batch_and_rate weight_decay \
-	augmentations losses samplers poolings leakage
+	augmentations losses samplers poolings leakage fine_tuning front_end_place watkins
 
 questions: setup ## run every question on the real clips, in hours, and rebuild the log
 	for name in $(QUESTIONS); do $(BIN)/whalelib grid experiments/$$name.yaml || exit 1; done
