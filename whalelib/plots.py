@@ -203,12 +203,13 @@ def _says(ax: Axes, text: str) -> None:
 
 def history(ax: Axes, table: pd.DataFrame, best_epoch: int) -> None:
     """Losses and validation AP, epoch by epoch."""
-    ax.plot(table["epoch"], table["train_loss"], color=PALETTE[5], label="training loss")
-    ax.plot(table["epoch"], table["validation_loss"], color=PALETTE[0], label="validation loss")
+    marked: dict[str, Any] = {"marker": "o", "ms": 3}  # a single epoch is seen, too
+    ax.plot(table["epoch"], table["train_loss"], color=PALETTE[5], label="training loss", **marked)
+    ax.plot(table["epoch"], table["validation_loss"], color=PALETTE[0], label="validation loss", **marked)
     ax.set(xlabel="epoch", ylabel="loss")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     right = ax.twinx()
-    right.plot(table["epoch"], table["validation_ap"], color=PALETTE[3], label="validation AP")
+    right.plot(table["epoch"], table["validation_ap"], color=PALETTE[3], label="validation AP", **marked)
     right.axvline(best_epoch, color="0.6", lw=0.8, ls="--")
     right.set(ylabel="average precision", ylim=(0, 1))
     lines = [*ax.get_lines(), *right.get_lines()[:1]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from whalelib import plots, post, stages
@@ -96,4 +95,4 @@ def drawn(
 def display_report(report: pd.DataFrame) -> None:
     from IPython.display import display
 
-    display(report[_FIGURES].round(3).replace(np.nan, "–").style.hide(axis="index"))
+    display(report[_FIGURES].style.format(precision=3, na_rep="–").hide(axis="index"))
