@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from energy import LABELS, calls, ear
+from energy import LABELS, calls, ear, scribe
 
 from whalelib import formats, sources
 from whalelib.app.limits import Limits
@@ -163,3 +163,69 @@ def test_an_example_is_made_on_the_spot_and_fits_a_phone(browser, address):
 
 def test_only_this_machine_is_served(address):
     assert address.startswith("http://127.0.0.1:")
+
+
+# A transcriber
+
+
+@pytest.fixture(scope="module")
+def written_at(tmp_path_factory):
+    from whalelib.app import serving
+
+    with serving.served(scribe(), Limits(minutes=2, megabytes=2), tmp_path_factory.mktemp("written")) as address:
+        yield address
+
+
+def test_a_transcript_is_read_heard_mended_and_kept(browser, written_at, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(20_000)
+    page.goto(written_at)
+    assert "writes down" in page.inner_text(".heading")
+    hand_in(page, calls(tmp_path / "tape.wav"))
+    wait_for_count(page, 4)
+    assert page.inner_text("#count") == "4 calls"
+    assert page.locator(".transcript button").all_inner_texts() == ["low call", "high call", "low call", "high call"]
+    assert page.inner_text(".transcript .when >> nth=0") == "0:04.9"
+    assert not page.locator("#knobs >> text=merge").is_visible()
+
+    page.click(".transcript button >> nth=1")
+    page.wait_for_selector("#player >> text=high call")
+    page.wait_for_selector(".transcript button[aria-current] >> text=high call")
+    page.click("#noise")
+    page.wait_for_function("document.querySelectorAll('.transcript button').length == 3")
+
+    threshold(page, "sure", 0.6)
+    wait_for_count(page, 2)
+    threshold(page, "sure", 0)
+    wait_for_count(page, 4)
+    for name, read in (("raven", formats.read_raven), ("text", None)):
+        with page.expect_download() as fetched:
+            page.click(f"#to-{name}")
+        path = tmp_path / fetched.value.suggested_filename
+        fetched.value.save_as(path)
+        if read:
+            assert list(read(path, recording="tape").events["label"]) == [LABELS[0], LABELS[0], LABELS[1]]
+        else:
+            assert [line.split("  ")[1] for line in path.read_text().splitlines()] == [LABELS[0], LABELS[0], LABELS[1]]
+    page.close()
+
+
+def test_another_channel_is_heard_by_a_choice(visitor, tmp_path):
+    import numpy as np
+    import soundfile
+
+    samples, rate = soundfile.read(calls(tmp_path / "one.wav"))
+    noise = np.random.default_rng(3).normal(0, 0.01, len(samples))
+    soundfile.write(tmp_path / "two.wav", np.stack([noise, samples], axis=1), rate, subtype="FLOAT")
+    hand_in(visitor, tmp_path / "two.wav")
+    wait_for_count(visitor, 0)
+    visitor.click("#channel input")
+    visitor.get_by_role("option", name="2").click()
+    wait_for_count(visitor, 4)
+    visitor.click(".rows button >> nth=0")
+    visitor.wait_for_selector("#player >> text=low call")
+    visitor.click("#call")
+    with visitor.expect_download() as fetched:
+        visitor.click("#to-raven")
+    fetched.value.save_as(tmp_path / "two.txt")
+    assert set(formats.read_raven(tmp_path / "two.txt", recording="two").events["channel"]) == {2}

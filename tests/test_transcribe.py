@@ -54,7 +54,7 @@ def test_calls_of_any_length_read_back_to_within_half_a_step(rows, step):
     words = Vocabulary.small(LABELS, 12.0, step)
     calls = [Call(min(a, b), max(a, b), label) for a, b, label in rows if a != b]
     assert words.reads_back(calls, words.encode(calls))
-    off = [call._replace(onset=call.onset + 2.1 * step, offset=call.offset + 2.1 * step) for call in calls]
+    off = [call._replace(onset=call.onset + 3.1 * step, offset=call.offset + 3.1 * step) for call in calls]
     inside = bool(calls) and max(call.offset for call in off) < 12.0 - step
     assert not (inside and words.reads_back(off, words.encode(calls)))
     assert not (calls and words.reads_back(calls[1:], words.encode(calls)))

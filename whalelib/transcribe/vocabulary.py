@@ -103,12 +103,12 @@ class Vocabulary:
         return calls
 
     def reads_back(self, calls: Iterable[Call], tokens: Iterable[int]) -> bool:
-        """Do these tokens say these calls, with no end off by more than half a step, or a step where one is shorter?"""
+        """Do these tokens say these calls, each end within half a step, or within one and a half where a call is shorter?"""
         there, back = sorted(calls, key=lambda c: (c.onset, c.offset, c.label)), self.decode(tokens)
         return len(there) == len(back) and all(
             call.label == said.label and max(abs(call.onset - said.onset), abs(call.offset - said.offset)) <= off
             for call, said in zip(there, back, strict=True)
-            for off in [self.step_seconds / (1 if call.offset - call.onset < self.step_seconds else 2) + 1e-9]
+            for off in [self.step_seconds * (1.5 if call.offset - call.onset < self.step_seconds else 0.5) + 1e-9]
         )
 
     def units(self, tokens: Iterable[int]) -> list[str]:
