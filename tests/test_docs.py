@@ -159,7 +159,7 @@ def test_the_reference_holds_what_the_code_holds():
     columns = reference.tables()
     for schema in (tables.RECORDINGS, tables.EVENTS, tables.CLIPS, tables.SCORES):
         assert all(re.search(rf"^\| `{name}` \| .+ \| .+ \|$", columns, re.MULTILINE) for name in schema)
-    assert all(f"| `{name}` |" in reference.sources() for name in sources.names())
+    assert all(f"- **{name}**: " in reference.sources() for name in sources.names())
     commands = reference.commands()
     assert "## whalelib store build" in commands and "| `-c, --config` |" in commands and "run-one" not in commands
 

@@ -32,7 +32,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
+    return " ".join(_plain(str(value)).replace("|", "\\|").split())
+
+
+def _plain(text: str) -> str:
+    """A sentence of the code as Markdown: a star outside of code is a star."""
+    parts = text.split("`")
+    parts[::2] = [part.replace("*", "\\*") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def code(value: Any) -> str:
@@ -71,7 +78,7 @@ def _value(default: Any) -> str:
 
 
 def _said(knob: Any) -> str:
-    return knob.says if knob.signed else f"{knob.says} *(changes no result)*"
+    return knob.says if knob.signed else f"{knob.says} (changes no result)"
 
 
 def _bounded(section: type, knob: Any) -> str:
@@ -154,11 +161,12 @@ def sources() -> str:
     """Every source: what it is, what it needs, where such data is had, what it takes."""
     from whalelib import sources as register
 
-    rows = []
+    lines = []
     for name, entry in register.names().items():
         taken = [option for option in inspect.signature(entry.load).parameters if option != "folder"]
-        rows.append((code(name), entry.says, entry.needs, entry.origin, ", ".join(map(code, taken))))
-    return table(["source", "what it is", "needs", "from", "options"], rows)
+        said = f"{entry.says} Needs {entry.needs}. From {entry.origin}."
+        lines.append(f"- **{name}**: {_plain(said)} Options: {', '.join(map(code, taken))}.")
+    return "\n".join(lines)
 
 
 def models() -> str:
