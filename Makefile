@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint types notebooks grid questions recipes log bench lab clean
+.PHONY: help setup setup-dev demo test lint types notebooks grid questions recipes log docs bench lab clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -59,6 +59,10 @@ recipes: setup ## run the four recipes on their miniatures, in minutes
 
 log: setup ## rebuild EXPERIMENT_LOG.md from the results
 	$(BIN)/whalelib log
+
+docs: setup-dev ## build the documentation as a site, its reference from the code
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "It begins at build/site/index.html."
 
 bench: setup-dev ## print speeds and memory, measured side by side
 	$(BIN)/python -m whalelib.bench

@@ -285,7 +285,15 @@ def test_an_override_that_cannot_be_read_is_quoted(word, says):
 def test_a_notebooks_knobs_are_picked_out_of_all_its_names():
     names = {"n_mels": 32, "model": "other", "config": object(), "np": json, "n_mel": 3, "_": None, "data": []}
     assert config.from_notebook(names) == config.resolve({"n_mels": 32, "model": "other"})
-    refused(lambda: config.from_notebook({"n_mels": "32"}), "the notebook's parameters", "n_mels")
+    refused(lambda: config.from_notebook({"n_mels": "many"}), "the notebook's parameters", "n_mels")
+
+
+def test_texts_of_a_notebook_scheduler_are_read_as_on_the_command_line():
+    given = {"n_mels": "32", "learning_rate": "3e-3", "classes": "[a, b]", "compiled": "false", "threshold": "0.5"}
+    names = {**given, "label_column": "7", "data_path": "", "beside": "1"}
+    read = {"n_mels": 32, "learning_rate": 3e-3, "classes": ["a", "b"], "compiled": False, "threshold": 0.5}
+    assert config.from_notebook(names) == config.resolve({**read, "label_column": "7"})
+    assert names == {**read, "label_column": "7", "data_path": "", "beside": "1"}  # and the notebook goes on with these
 
 
 # Signatures

@@ -16,34 +16,38 @@ from numpy.typing import ArrayLike
 from whalelib.errors import InputError
 
 RECORDINGS = {
-    "recording": "str",
-    "path": "str",
-    "start": "datetime64[ns, UTC]",
-    "seconds": "float64",
-    "sample_rate": "int64",
-    "channels": "int64",
-    "group": "str",
+    "recording": "str",  # its name, unlike all others
+    "path": "str",  # where its sound lies: a path, or s3://, gs://, https://
+    "start": "datetime64[ns, UTC]",  # when it begins; empty where nobody knows
+    "seconds": "float64",  # how long it is
+    "sample_rate": "int64",  # Hz, as it is stored
+    "channels": "int64",  # how many
+    "group": "str",  # day, site or tape: what a split must not cut
 }
 EVENTS = {
-    "recording": "str",
-    "onset": "float64",
-    "offset": "float64",
-    "low_hz": "float64",
-    "high_hz": "float64",
-    "label": "str",
-    "truth": "str",
-    "score": "float64",
-    "channel": "int64",
+    "recording": "str",  # in which recording
+    "onset": "float64",  # seconds from the recording's beginning
+    "offset": "float64",  # where it ends, in the same seconds
+    "low_hz": "float64",  # its lowest frequency; empty where nobody said
+    "high_hz": "float64",  # its highest
+    "label": "str",  # what it is
+    "truth": "str",  # present, possible (hedged) or absent (it is said not to be there)
+    "score": "float64",  # a detector's; empty for an annotation
+    "channel": "int64",  # in which channel it was heard, from 1
 }
 CLIPS = {
-    "recording": "str",
-    "onset": "float64",
-    "seconds": "float64",
-    "weight": "float64",
-    "group": "str",
-    "fold": "str",
+    "recording": "str",  # in which recording
+    "onset": "float64",  # seconds from the recording's beginning
+    "seconds": "float64",  # how long
+    "weight": "float64",  # how much it counts in the loss
+    "group": "str",  # of its recording
+    "fold": "str",  # train, validation or test
 }
-SCORES = {"recording": "str", "onset": "float64", "offset": "float64"}
+SCORES = {
+    "recording": "str",  # in which recording
+    "onset": "float64",  # where the cell begins, in seconds from the recording's beginning
+    "offset": "float64",  # where it ends
+}
 NOISE = {**SCORES, "label": "str"}  # where a source knows what else is heard: a ship, rain, a knock
 
 TRUTHS = ("present", "possible", "absent")

@@ -1,4 +1,4 @@
-"""A picture of the page, as the README has it: `python -m whalelib.app.portrait MODEL docs/page.png`."""
+"""A picture of the page, as the README has it: `python -m whalelib.app.portrait MODEL docs/pictures/page.png`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,13 @@ def portrait(model: str, target: Path) -> None:
     from whalelib.app.limits import Limits
     from whalelib.app.opening import opened
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        raise InputError("there is no Chromium here to look at the page with: install one, as by apt-get.")
     ear = opened(model)
     with (
         tempfile.TemporaryDirectory() as folder,
         serving.served(ear, Limits(), folder) as address,
         sync_playwright() as started,
     ):
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         view = browser.new_page(viewport={"width": 1240, "height": 1330})
         view.goto(address)
         view.get_by_role("button", name="Example 1").click()
@@ -49,6 +46,14 @@ def portrait(model: str, target: Path) -> None:
     picture.convert("RGB").resize((930, 930 * picture.height // picture.width)).quantize(
         256, method=Image.Quantize.MAXCOVERAGE
     ).save(target, optimize=True)
+
+
+def chromium() -> str:
+    """The browser of this machine."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        raise InputError("there is no Chromium here to look at the page with: install one, as by apt-get.")
+    return found
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from whalelib.bench import augmenting, grids, pictures, scan_speed, scanning, storing, training
+from whalelib.bench import augmenting, decoding, grids, pictures, scan_speed, scanning, storing, training
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "augment": augmenting.augment_cost,
+    "decode": decoding.decode_speed,
     "features": pictures.front_end_speed,
     "grid": grids.grid_overhead,
     "scan": scan_speed.scan_speed,

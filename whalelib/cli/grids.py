@@ -26,7 +26,7 @@ def grid(
     retry: Annotated[bool, typer.Option("--retry", help="also run again what failed")] = False,
     jobs: Annotated[int, typer.Option(help="runs at once on this machine, or jobs of Slurm")] = 1,
     dask: Annotated[str, typer.Option(help="the scheduler of a Dask cluster, as tcp://10.0.0.1:8786")] = "",
-    slurm: Annotated[bool, typer.Option("--slurm", help="have Slurm's jobs do the runs; docs/slurm.md")] = False,
+    slurm: Annotated[bool, typer.Option("--slurm", help="have Slurm's jobs do the runs; docs/how-to/slurm.md")] = False,
 ) -> None:
     """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml --jobs 2"""
     asked = experiment.load_experiment(file)

@@ -43,7 +43,7 @@ def sources(json: AsJson = False) -> None:
         typer.echo(f"{name:12} {entry.says}")
         typer.echo(f"{'':12} needs: {entry.needs}")
         typer.echo(f"{'':12} from:  {entry.origin}\n")
-    typer.echo("Each folder may also be a prefix of a bucket, s3:// or gs://. More in docs/sources.md.")
+    typer.echo("Each folder may also be a prefix of a bucket, s3:// or gs://. More in docs/reference/sources.md.")
 
 
 @app.command()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Literal
 
 import pydantic
 
-from whalelib.config.files import read_store_knobs
+from whalelib.config.files import parse_overrides, read_store_knobs
 from whalelib.config.page import (
     PRODUCTS,
     SECTIONS,
@@ -279,9 +279,17 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return suggestion(name, known, "`whalelib knobs` lists them all")
 
 
-def from_notebook(namespace: Mapping[str, Any]) -> Config:
-    """The configuration a notebook's parameter cells describe: every name in it that is a knob's."""
-    return resolve({n: v for n, v in namespace.items() if n in _SECTION_OF}, where="the notebook's parameters")
+def from_notebook(namespace: MutableMapping[str, Any]) -> Config:
+    """The configuration a notebook's parameter cells describe: every name in it that is a knob's.
+
+    A scheduler of notebooks hands every parameter over as a text, so a text where a knob is none is read as on the
+    command line, and the notebook has what was read from then on.
+    """
+    given = {name: value for name, value in namespace.items() if name in _SECTION_OF}
+    texts = [f"{n}={v}" for n, v in given.items() if isinstance(v, str) and not isinstance(_KNOBS[n].default, str)]
+    read = parse_overrides(texts)
+    namespace.update(read)
+    return resolve({**given, **read}, where="the notebook's parameters")
 
 
 def section_of(config: Config, section: str, *, without: Iterable[str] = ()) -> dict[str, Any]:
