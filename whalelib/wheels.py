@@ -35,7 +35,7 @@ def gather(
     *,
     python: str = "3.12",
     platform: str = "manylinux_2_35_x86_64",
-    extras: Sequence[str] = ("train",),
+    extras: Sequence[str] = ("train", "models"),
     has: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Fill a new folder with the wheels that a session needs; gives their paths, the package's own first.

@@ -23,7 +23,7 @@ def wheels(
     from whalelib import wheels as shelf
 
     has_versions = shelf.frozen(has) if has else {}
-    made = shelf.gather(folder, python=python, platform=platform, extras=extra or ["train"], has=has_versions)
+    made = shelf.gather(folder, python=python, platform=platform, extras=extra or ["train", "models"], has=has_versions)
     megabytes = sum(path.stat().st_size for path in made) / 1e6
     if json:
         as_json({"folder": str(folder), "megabytes": round(megabytes, 1), "wheels": [path.name for path in made]})
