@@ -103,7 +103,7 @@ class Vocabulary:
         return calls
 
     def reads_back(self, calls: Iterable[Call], tokens: Iterable[int]) -> bool:
-        """Do these tokens say these calls, each end within half a step, or within one and a half where a call is shorter?"""
+        """Do these tokens say these calls, each end within half a step, or one and a half where a call is shorter?"""
         there, back = sorted(calls, key=lambda c: (c.onset, c.offset, c.label)), self.decode(tokens)
         return len(there) == len(back) and all(
             call.label == said.label and max(abs(call.onset - said.onset), abs(call.offset - said.offset)) <= off
