@@ -1,4 +1,4 @@
-"""The card of a detector: everything in it from the run, and nothing that the run did not measure."""
+"""The card of a detector or a transcriber: everything in it from the run, and nothing that the run did not measure."""
 
 import re
 from types import SimpleNamespace
@@ -100,3 +100,87 @@ def test_a_hub_that_refuses_is_one_sentence(small_fit, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(create_repo=refuse))
     with pytest.raises(InputError, match=r"pushed to a/b \(401 Client Error\): check its name and HF_TOKEN\.$"):
         card.push(small_fit.detector, "a/b", facts([]), "mit")
+
+
+# Transcribers
+
+
+WRITTEN = {
+    "test_unit_error_rate": 0.125,
+    "test_unit_error_rate_low": 0.1,
+    "test_unit_error_rate_high": 0.15,
+    "test_collar_f1": 0.75,
+    "test_onset_off_median": 0.0625,
+    "detector_unit_error_rate": 0.375,
+    "validation_unit_error_rate": 0.99,
+}
+
+
+@pytest.fixture
+def transcriber():
+    from whalelib import transcribe
+
+    return transcribe.fresh(["unit_a", "unit_b"], transcribe.Hearing(6.0, 4.0, 16), width=16, layers=1)
+
+
+def test_the_card_of_a_transcriber_says_what_it_writes_and_how_well(transcriber, tmp_path):
+    from whalelib import transcribe
+
+    folder = card.save(transcriber, tmp_path / "song", {**facts([], **WRITTEN), "whisper": ""}, "cc-by-4.0")
+    text = (folder / "README.md").read_text()
+    head = yaml.safe_load(re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)[1])
+    assert head["license"] == "cc-by-4.0" and {"unit_a", "automatic-speech-recognition"} <= set(head["tags"])
+    mine, beside = text.split("## A frame-wise detector")
+    assert "| 0.125 | 0.1 to 0.15 |" in mine and "| 0.75 | – |" in mine and "0.0625" in mine
+    assert "| 0.375 | – |" in beside and "0.125" not in beside
+    assert "0.99" not in text  # the fold that chose the step proves nothing
+    assert "| tokens | 2 labels, 76 moments of 0.08 s |" in text
+    assert "| begun from | nothing |" in text and "6 s at once" in text and "4,000 Hz" in text
+    assert 'transcribe.load("song")' in text
+    again = transcribe.load(folder)
+    assert again.words == transcriber.words and again.hearing == transcriber.hearing
+
+
+def test_a_transcriber_is_pushed_as_a_detector_is(transcriber, monkeypatch):
+    import huggingface_hub
+
+    said = {}
+
+    class Hub:
+        def create_repo(self, repo, private, exist_ok):
+            return f"https://hub/{repo}"
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            from pathlib import Path
+
+            said.update(to=repo_id, files={path.name for path in Path(folder_path).iterdir()})
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert card.push(transcriber, "someone/song", facts([], **WRITTEN), "mit") == "https://hub/someone/song"
+    assert {"README.md", "config.json", "model.safetensors", "transcriber.json"} <= said["files"]
+
+
+def test_what_is_neither_here_nor_on_the_hub_is_one_sentence(monkeypatch):
+    import huggingface_hub
+
+    from whalelib import transcribe
+
+    def refuse(*_, **__):
+        raise OSError("cannot reach the hub\nand much more")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(InputError, match=r"cannot be had as a transcriber \(cannot reach the hub\)"):
+        transcribe.load("nobody/no-such-transcriber")
+
+
+def test_a_transcriber_comes_back_from_the_hub(transcriber, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    from whalelib import transcribe
+    from whalelib.app.opening import opened
+
+    transcriber.save(tmp_path / "snapshot")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo: str(tmp_path / "snapshot"))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repo, name: str(tmp_path / "snapshot" / name))
+    assert transcribe.load("someone/song").words == transcriber.words
+    assert opened("someone/song").classes == ["unit_a", "unit_b"]

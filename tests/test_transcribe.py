@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainerCallback, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
@@ -640,6 +641,7 @@ FEATURES = {**OCEAN, "speed": 4.0, "transcript_seconds": 6.0, "transcript_bands"
 def test_the_whole_way_by_knobs(tmp_path, monkeypatch):
     from whalelib import stages
     from whalelib.config import resolve
+    from whalelib.experiment import record
 
     monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "cache"))
     knobs = resolve({**FEATURES, **LEARNING})
@@ -651,6 +653,15 @@ def test_the_whole_way_by_knobs(tmp_path, monkeypatch):
     table = stages.side_by_side(knobs, parts, told)
     assert list(table.index) == ["transcriber"]
     assert table.loc["transcriber", "units"] == (parts.events("test")["truth"] == "present").sum()
+    # And passed on, with a card of what its run has measured.
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(yaml.safe_dump(knobs.flat()))
+    record(run, "transcribe", knobs, **{f"test_{name}": value for name, value in table.loc["transcriber"].items()})
+    assert "card are in" in whalelib("publish", run, "--licence", "mit")
+    text = (run / "published" / "README.md").read_text()
+    assert f"| {table.loc['transcriber', 'unit_error_rate']:.3g} |" in text and "| test | 1 |" in text
+    assert transcribe.load(run / "published").words == store.words
 
 
 def whalelib(*words, status=0):

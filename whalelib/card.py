@@ -1,4 +1,4 @@
-"""A detector passed on: its weights with a card that says what it was trained on, what it hears, and how well."""
+"""A model passed on: its weights with a card that says what it was trained on, what it hears, and how well."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from whalelib.errors import InputError, needs_extra
 
 _FRONT_END = {"window_seconds": "s", "hop_seconds": "s", "n_mels": "bands", "mel_break_hz": "Hz", "normalise": ""}
 _NAMES = {"ap": "average precision", "auc": "ROC AUC", "f1": "F1", "event_f1": "F1, call by call"}
+_OF_TRANSCRIPTS = {
+    "unit_error_rate": "unit error rate: wrong, missed and extra calls over all",
+    "f1": "F1, call by call",
+    "collar_f1": "F1, beginning and end within collars",
+    "onset_off_median": "beginnings off by, median (s)",
+    "onset_off_90": "beginnings off by, nine in ten (s)",
+}
 _INTRODUCTION = """
 A detector of {classes} in recordings at {rate:,} Hz. It takes {clip:g} s of sound and answers for the clip and for
 every {frame:.3g} s of it.
@@ -24,56 +31,120 @@ every {frame:.3g} s of it.
 """
 
 
-def text(detector: Any, facts: Mapping[str, Any], licence: str, place: str = "this folder") -> str:
-    """The card. `facts` are those of `stages.facts`; what a run did not measure is not in them and not in the card."""
+_OF_TRANSCRIBER = """
+A Whisper that writes down calls in recordings at {rate:,} Hz, one after the other with their times: {labels}. It hears
+{window:g} s at once, and joins what it hears of a long recording.
+
+## How it is used
+
+    whalelib transcribe {place} ~/recordings --out told
+
+    from whalelib import transcribe
+
+    transcriber = transcribe.load("{place}")
+    events, receipt = transcribe.transcribe(transcriber, recordings)  # recordings: recording, path, seconds
+"""
+
+
+def text(model: Any, facts: Mapping[str, Any], licence: str, place: str = "this folder") -> str:
+    """The card of a detector or a transcriber. `facts` are those of `stages.facts` or `stages.transcriber_facts`; what
+    a run did not measure is not in them and not in the card."""
+    if not licence:
+        raise InputError("a model is passed on under a licence: name one, as in cc-by-4.0 or mit.")
+    if _writes(model):
+        task, names, parts = "automatic-speech-recognition", _labels(model), _of_transcriber(model, facts, place)
+    else:
+        task, names, parts = "audio-classification", model.classes, _of_detector(model, facts, place)
+    title = " and ".join(map(_said, names))
+    knobs = _section("How it was trained", _table(("knob", "value"), facts.get("training", {}).items()))
+    return "\n".join(part for part in (_head(licence, task, names), f"\n# {title}", *parts, knobs) if part)
+
+
+def _writes(model: Any) -> bool:
+    """Is it a transcriber?"""
+    return hasattr(model, "words")
+
+
+def _labels(transcriber: Any) -> list[str]:
+    return list(getattr(transcriber.words, "labels", ["speech"]))
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _head(licence: str, task: str, names: Sequence[str]) -> str:
     try:
         from huggingface_hub import ModelCardData
     except ImportError:
         raise needs_extra("huggingface-hub", "train") from None
-    if not licence:
-        raise InputError("a detector is passed on under a licence: name one, as in cc-by-4.0 or mit.")
-    about = ModelCardData(
-        license=licence, library_name="whalelib", tags=["bioacoustics", "audio-classification", *detector.classes]
-    )
-    options, title = detector.options, " and ".join(name.replace("_", " ") for name in detector.classes)
+    about = ModelCardData(license=licence, library_name="whalelib", tags=["bioacoustics", task, *names])
+    return f"---\n{about.to_yaml()}\n---"
+
+
+def _of_detector(detector: Any, facts: Mapping[str, Any], place: str) -> list[str]:
     introduction = _INTRODUCTION.format(
-        classes=", ".join(name.replace("_", " ") for name in detector.classes),
+        classes=", ".join(map(_said, detector.classes)),
         rate=detector.sample_rate,
         clip=detector.clip_seconds,
         frame=detector.frame_seconds,
         samples=detector.clip_samples,
         place=place,
     )
-    parts = [
-        f"---\n{about.to_yaml()}\n---\n\n# {title}\n{introduction}",
+    return [
+        introduction,
         _section("What it was trained on", _data(facts)),
-        _section("What it sees", _front_end(facts, options)),
-        _section("How well it hears", _figures(facts)),
+        _section("What it sees", _front_end(facts, detector.options)),
+        _section("How well it hears", _figures(facts, _NAMES)),
         _section("Call by call", _calls(facts)),
-        _section("How it was trained", _table(("knob", "value"), facts.get("training", {}).items())),
     ]
-    return "\n".join(part for part in parts if part)
 
 
-def save(detector: Any, folder: str | Path, facts: Mapping[str, Any], licence: str, place: str = "") -> Path:
+def _of_transcriber(transcriber: Any, facts: Mapping[str, Any], place: str) -> list[str]:
+    hearing, words = transcriber.hearing, transcriber.words
+    introduction = _OF_TRANSCRIBER.format(
+        rate=hearing.sample_rate,
+        labels=", ".join(map(_said, _labels(transcriber))),
+        window=hearing.window_seconds,
+        place=place,
+    )
+    rows = [
+        ("window", f"{hearing.window_seconds:g} s"),
+        ("played faster", f"{hearing.speed:g} times"),
+        ("log-mel bands", hearing.bands),
+        ("parameters", f"{sum(p.numel() for p in transcriber.model.parameters()):,}"),
+        ("begun from", facts.get("whisper") or "nothing"),
+    ]
+    if words.kind == "calls":
+        rows.append(("tokens", f"{len(words.labels)} labels, {words.moments} moments of {words.step_seconds:g} s"))
+    return [
+        introduction,
+        _section("What it was trained on", _data(facts)),
+        _section("What it hears and says", _table(("", ""), rows)),
+        _section("How well it writes", _figures(facts, _OF_TRANSCRIPTS)),
+        _section("A frame-wise detector on the same recordings", _figures(facts, _OF_TRANSCRIPTS, "detector_")),
+    ]
+
+
+def save(model: Any, folder: str | Path, facts: Mapping[str, Any], licence: str, place: str = "") -> Path:
     """Weights, configuration and card, into a folder."""
     folder = Path(folder)
-    card = text(detector, facts, licence, place or folder.name)
-    detector.save_pretrained(folder)
+    card = text(model, facts, licence, place or folder.name)
+    model.save(folder) if _writes(model) else model.save_pretrained(folder)
     (folder / "README.md").write_text(card, encoding="utf-8")
     return folder
 
 
-def push(detector: Any, repo: str, facts: Mapping[str, Any], licence: str, private: bool = True) -> str:
+def push(model: Any, repo: str, facts: Mapping[str, Any], licence: str, private: bool = True) -> str:
     """The same to a repository of the Hugging Face hub, in one commit; returns the repository's address."""
     from huggingface_hub import HfApi
 
     with tempfile.TemporaryDirectory() as folder:
-        save(detector, folder, facts, licence, place=repo)
+        save(model, folder, facts, licence, place=repo)
         hub = HfApi()
         try:
             address = hub.create_repo(repo, private=private, exist_ok=True)
-            hub.upload_folder(repo_id=repo, folder_path=folder, commit_message="Detector and its card")
+            hub.upload_folder(repo_id=repo, folder_path=folder, commit_message="Weights and their card")
         except (OSError, ValueError) as error:  # the hub's own errors are both
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(f"nothing could be pushed to {repo} ({reason}): check its name and HF_TOKEN.") from None
@@ -99,8 +170,14 @@ def _cell(value: Any) -> str:
 
 def _data(facts: Mapping[str, Any]) -> str:
     rows = [
-        (fold, row["recordings"], f"{row['hours']:.2f}", ", ".join(row["groups"]))
+        (
+            fold,
+            row["recordings"],
+            f"{row['hours']:.2f}" if row["hours"] == row["hours"] else "–",
+            ", ".join(row["groups"]),
+        )
         for fold, row in facts["folds"].items()
+        if row["recordings"]
     ]
     whole = "Every call is annotated." if facts["exhaustive"] else "Not every call is annotated."
     table = _table(("fold", "recordings", "hours", "days or other groups"), rows)
@@ -115,16 +192,16 @@ def _front_end(facts: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     return _table(("front end", ""), [*rows, ("network", options.get("model", ""))])
 
 
-def _figures(facts: Mapping[str, Any]) -> str:
+def _figures(facts: Mapping[str, Any], names: Mapping[str, str], prefix: str = "test_") -> str:
     """Every figure of held-out groups, with its interval where one was measured."""
     values, rows = facts["values"], []
     for name, value in values.items():
-        figure = name.removeprefix("test_")
-        if figure in _NAMES and isinstance(value, int | float):
+        figure = name.removeprefix(prefix)
+        if figure in names and (name != figure or prefix == "test_") and isinstance(value, int | float):
             low, high = values.get(f"{name}_low"), values.get(f"{name}_high")
             spread = f"{_cell(low)} to {_cell(high)}" if low is not None and high is not None else "–"
-            rows.append((_NAMES[figure], float(value), spread))
-    if values.get("false_per_hour") is not None:
+            rows.append((names[figure], float(value), spread))
+    if names is _NAMES and values.get("false_per_hour") is not None:
         rows.append(("false positives per hour", float(values["false_per_hour"]), "–"))
     return _table(("on the test fold", "value", "95 % interval over groups"), rows)
 

@@ -30,15 +30,20 @@ def publish(
     run: Annotated[Path, typer.Argument(help="the folder of a run, as in experiments/runs/base/plain")],
     licence: Annotated[str, typer.Option(help="under which it is passed on, as in cc-by-4.0")],
     to: Annotated[str, typer.Option(help="a repository of the hub, as someone/whales; else a folder in the run")] = "",
+    detector: Annotated[bool, typer.Option("--detector", help="of a run with a transcriber, its detector")] = False,
     public: Annotated[bool, typer.Option("--public", help="may everybody see the repository?")] = False,
 ) -> None:
-    """A trained detector with its card. Example: whalelib publish experiments/demo/seed=0 --licence cc-by-4.0"""
+    """A trained model with its card. Example: whalelib publish experiments/demo/seed=0 --licence cc-by-4.0"""
     from whalelib import card, stages
 
     chosen = knobs.resolve(knobs.read_yaml(run / "config.yaml"), where=str(run / "config.yaml"))
-    parts = stages.split(chosen)
-    detector, facts = stages.trained(chosen, parts).detector, stages.facts(chosen, parts, run)
-    if to:
-        typer.echo(f"Pushed to {card.push(detector, to, facts, licence, private=not public)}.")
+    if (run / "transcribe.json").exists() and not detector:
+        store = stages.transcripts(chosen)
+        model, facts = stages.taught(chosen).transcriber, stages.transcriber_facts(chosen, store, run)
     else:
-        typer.echo(f"The detector and its card are in {near(card.save(detector, run / 'published', facts, licence))}.")
+        parts = stages.split(chosen)
+        model, facts = stages.trained(chosen, parts).detector, stages.facts(chosen, parts, run)
+    if to:
+        typer.echo(f"Pushed to {card.push(model, to, facts, licence, private=not public)}.")
+    else:
+        typer.echo(f"The weights and their card are in {near(card.save(model, run / 'published', facts, licence))}.")
