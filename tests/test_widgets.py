@@ -18,11 +18,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*non-interactive:UserWarning")
 
 @pytest.fixture(autouse=True)
 def shown(monkeypatch):
-    """What was displayed, in its order."""
+    """What was displayed, in its order; at the end no figure is left open that a cell would show once more."""
     things = []
     monkeypatch.setattr("IPython.display.display", lambda *given: things.extend(given))
     yield things
     plt.close("all")
+
+
+@pytest.fixture
+def screen(shown):
+    """What is on the panel that was displayed last: its picture, table, words and sound."""
+    return lambda: dict(zip(("picture", "table", "words", "sound"), shown[-1].children[1:], strict=True))
 
 
 # The panel
@@ -32,31 +38,43 @@ def made(**values):
     return lambda: {name: panel.control(name, value, (0.0, 1.0, 0.01)) for name, value in values.items()}
 
 
-def test_a_panel_draws_once_and_again_when_something_is_moved(shown):
-    drawn = []
-    turning = widgets.turned(drawn.append, {"dropout": 0.2}, made(dropout=0.2))
-    assert drawn == [{"dropout": 0.2}] and len(shown) == 1
+def square(values):
+    """A figure as wide in pixels as the value says, with words."""
+    return widgets.Seen(plt.figure(figsize=(values["dropout"] * 10, 1), dpi=100), f"<b>{values['dropout']:.1f}</b>")
+
+
+def test_a_panel_draws_once_and_again_when_something_is_moved(shown, screen):
+    turning = widgets.turned(square, {"dropout": 0.2}, made(dropout=0.2))
+    assert len(shown) == 1 and plt.get_fignums() == []
+    before = screen()["picture"].value
+    assert before[:3] == b"\xff\xd8\xff"  # a JPEG
     turning.controls["dropout"].value = 0.7
-    assert drawn[1:] == [{"dropout": 0.7}]
+    assert turning.figure.get_size_inches()[0] == pytest.approx(7)
+    assert screen()["picture"].value != before
+    assert "&lt;b&gt;0.7&lt;/b&gt;" in screen()["words"].value  # text is nothing but text
+    assert screen()["sound"].layout.display == "none"
 
 
-def test_in_a_batch_the_picture_is_drawn_and_nothing_can_be_moved(shown):
-    turning = widgets.turned(lambda values: ("figure", values), {"dropout": 0.2}, pytest.fail, live=False)
-    assert turning.figure == ("figure", {"dropout": 0.2})
+def test_in_a_batch_the_picture_is_drawn_and_nothing_can_be_moved(shown, capsys):
+    turning = widgets.turned(square, {"dropout": 0.2}, pytest.fail, live=False)
+    assert turning.figure.get_size_inches()[0] == pytest.approx(2)
     assert turning.controls == {} and shown == []
+    assert capsys.readouterr().out == "<b>0.2</b>\n"
 
 
-def test_what_cannot_be_drawn_is_a_sentence_and_the_slider_can_be_moved_back(capsys):
+def test_what_cannot_be_drawn_is_a_sentence_and_the_slider_can_be_moved_back(screen):
     def draw(values):
         if values["dropout"] > 0.5:
             raise InputError("dropout is too high: lower it.")
-        return values["dropout"]
+        return square(values)
 
     turning = widgets.turned(draw, {"dropout": 0.2}, made(dropout=0.2))
+    before = screen()["picture"].value
     turning.controls["dropout"].value = 0.9
-    assert "dropout is too high: lower it." in capsys.readouterr().out
+    assert "dropout is too high: lower it." in screen()["words"].value
+    assert screen()["picture"].value == before
     turning.controls["dropout"].value = 0.3
-    assert turning.figure == 0.3
+    assert "0.3" in screen()["words"].value and "too high" not in screen()["words"].value
 
 
 @pytest.mark.parametrize("name", ["pcen_trainable", "compress", "n_mels", "window_seconds"])
@@ -106,7 +124,7 @@ def images(turning):
     return [ax.images[0].get_array() for ax in turning.figure.axes if ax.images]
 
 
-def test_the_pictures_follow_the_front_ends_knobs(small_config, small_store, clips, capsys):
+def test_the_pictures_follow_the_front_ends_knobs(small_config, small_store, clips, screen):
     turning = widgets.front_end(small_config, small_store, clips, ["a", "b"])
     assert set(turning.controls) <= set(config.resolve().flat(["features"]))
     expected = stages.front_end(small_config, small_store)(clips)[:, 0].numpy()
@@ -117,14 +135,14 @@ def test_the_pictures_follow_the_front_ends_knobs(small_config, small_store, cli
     frames = images(turning)[0].shape[1]
     turning.controls["hop_seconds"].value = 0.064
     assert abs(images(turning)[0].shape[1] - frames / 2) <= 1
-    out = capsys.readouterr().out
-    assert "n_mels = 16" in out and "hop_seconds = 0.064" in out and "rows 16" in out
+    said = screen()["words"].value
+    assert "n_mels = 16" in said and "hop_seconds = 0.064" in said and "rows 16" in said
 
-    before = turning.figure
     turning.controls["band_low_hz"].value = 500.0
+    before = turning.figure
     turning.controls["band_high_hz"].value = 400.0
-    assert "band_low_hz 500 Hz is not below band_high_hz 400 Hz" in capsys.readouterr().out
-    assert turning.figure is not before
+    assert "band_low_hz 500 Hz is not below band_high_hz 400 Hz" in screen()["words"].value
+    assert turning.figure is before
 
 
 @pytest.mark.parametrize("kind", ["linear", "mfcc", "mel+mfcc", "waveform"])
@@ -162,7 +180,7 @@ def boxed(turning, row):
     return len(turning.figure.axes[row].patches)
 
 
-def test_detections_follow_thresholds_and_merging_without_another_scan(small_config, parts, scores, shown, capsys):
+def test_detections_follow_thresholds_and_merging_without_another_scan(small_config, parts, scores):
     view = widgets.busiest(parts.recordings("test"), parts.events("test"), small_config.sample_rate)
     levels = dict.fromkeys(parts.calls, 0.5)
     turning = widgets.deciding(small_config, parts, scores, levels, view)
@@ -181,9 +199,9 @@ def test_detections_follow_thresholds_and_merging_without_another_scan(small_con
     turning.controls["merge_seconds"].value = 5.0
     assert boxed(turning, 1) == expected(quiet, merge_seconds=5.0) < expected(levels)
     assert boxed(turning, 0) == annotated
-    out = capsys.readouterr().out
-    assert "merge_seconds = 5.0" in out and f"'{parts.calls[0]}': 0.9" in out
-    report = shown[-1].data.set_index("class")
+    said = turning.seen.words
+    assert "merge_seconds = 5.0" in said and f"'{parts.calls[0]}': 0.9" in said
+    report = turning.seen.table.data.set_index("class")
     assert report.loc[parts.calls[0], "hits"] == 0 < report.loc["all", "hits"]
 
 
@@ -213,7 +231,7 @@ def test_the_busiest_stretch_is_that_of_a_slow_count(small_ocean):
         widgets.busiest(recordings.iloc[:0], events, 2000)
 
 
-def test_leafing_shows_and_plays_what_was_chosen(small_ocean, shown):
+def test_leafing_shows_and_plays_what_was_chosen(small_ocean, screen):
     recordings, events = small_ocean.recordings, small_ocean.events
     how = {"colour": {}, "sample_rate": 2000, "band": (10.0, 950.0)}
     turning = widgets.leafing(recordings, events, **how)
@@ -226,8 +244,26 @@ def test_leafing_shows_and_plays_what_was_chosen(small_ocean, shown):
     assert ax.get_xlim() == pytest.approx((20.0, 50.0))
     near = events[(events["recording"] == ends[-1]) & (events["offset"] > 20.0) & (events["onset"] < 50.0)]
     assert len(ax.patches) == len(near)
-    sound, rate = soundfile.read(io.BytesIO(shown[-1].data))
+    sound, rate = soundfile.read(io.BytesIO(screen()["sound"].value))
     assert len(sound) / rate == pytest.approx(30.0 / 4, abs=0.01)
+    assert "20.0 to 50.0 s, played 4 times as fast" in screen()["words"].value
+
+
+def test_what_was_told_of_a_stretch_lies_under_it_a_lane_a_class(small_ocean):
+    recordings, events = small_ocean.recordings, small_ocean.events
+    colour = {name: f"C{k}" for k, name in enumerate(sorted(events["label"].unique()))}
+    how = {"colour": colour, "sample_rate": 2000, "band": (10.0, 950.0), "live": False}
+    turning = widgets.leafing(recordings, events, told=events, **how)
+    below = turning.figure.axes[1]
+    view = widgets.busiest(recordings, events, 2000)
+    near = events[(events["recording"] == view.recording) & (events["onset"] < view.offset)]
+    near = near[near["offset"] > view.onset]
+    assert [len(lane.get_paths()) for lane in below.collections] == [
+        int((near["label"] == name).sum()) for name in colour
+    ]
+    assert below.get_xlim() == (view.onset, view.offset)
+    told = turning.seen.words.splitlines()[-1]
+    assert told.startswith("told: ") and told.count(" s ") == len(near)
 
 
 # Sound

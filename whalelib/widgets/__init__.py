@@ -4,9 +4,9 @@ Run in a batch, where nobody can move anything, each draws its picture once.
 """
 
 from whalelib.widgets.listening import listen
-from whalelib.widgets.panel import Panel, control, turned
+from whalelib.widgets.panel import Panel, Seen, control, turned
 from whalelib.widgets.picturing import front_end
 from whalelib.widgets.stretches import busiest, leafing
 from whalelib.widgets.thresholds import deciding
 
-__all__ = ["Panel", "busiest", "control", "deciding", "front_end", "leafing", "listen", "turned"]
+__all__ = ["Panel", "Seen", "busiest", "control", "deciding", "front_end", "leafing", "listen", "turned"]

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import html
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import matplotlib.pyplot as plt
+
 from whalelib import config
 from whalelib.errors import InputError
+from whalelib.playing import Playable
 
 Span = tuple[float, float, float]  # from, to, step
-Draw = Callable[[dict[str, Any]], Any]
 _WIDE = {"description_width": "10em"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to see and to hear: a figure, words under it, a styled table, a sound."""
+
+    figure: Any = None
+    words: str = ""
+    table: Any = None
+    sound: Playable | None = None
+
+
+Draw = Callable[[dict[str, Any]], Seen]
 
 
 @dataclass
 class Panel:
-    """What can be turned, by name (nothing in a batch), and the figure that was drawn last."""
+    """What can be turned, by name (nothing in a batch), and what was seen last."""
 
     controls: dict[str, Any] = field(default_factory=dict)
-    figure: Any = None
+    seen: Seen = field(default_factory=Seen)
+
+    @property
+    def figure(self) -> Any:
+        return self.seen.figure
 
     def __repr__(self) -> str:  # what a notebook would print under the picture
         return f"Panel({', '.join(self.controls)})"
@@ -52,38 +73,87 @@ def slider(value: float, span: Span, *, whole: bool = False, **look: Any) -> Any
 
 
 def turned(draw: Draw, values: Mapping[str, Any], make: Callable[[], dict[str, Any]], live: bool = True) -> Panel:
-    """Call `draw` with these values by name, and again with those of the controls whenever one is moved.
+    """Show what is drawn of these values, and again whenever a control, which has the name of its value, is moved.
 
     `make` makes the controls; it is only called where somebody can move them: `live`, and there are widgets. What
-    cannot be drawn is said in the picture's place, in one sentence.
+    cannot be drawn is said under the last picture, in one sentence.
     """
-    from IPython.display import clear_output, display
-
     try:
-        import ipywidgets
+        import ipywidgets  # noqa: F401
     except ImportError:
         live = False
-    panel = Panel()
     if not live:
-        panel.figure = draw(dict(values))
+        panel = Panel(seen=draw(dict(values)))
+        show(panel.seen)
         return panel
-    panel.controls, picture = make(), ipywidgets.Output()
+    from IPython.display import display
+
+    panel, screen = Panel(make()), Screen()
 
     def again(_: Any = None) -> None:
-        with picture:
-            clear_output(wait=True)
-            try:
-                panel.figure = draw({name: one.value for name, one in panel.controls.items()})
-            except InputError as error:
-                print(error)
+        try:
+            panel.seen = draw({name: one.value for name, one in panel.controls.items()})
+        except InputError as error:
+            screen.say(str(error))
+        else:
+            screen.show(panel.seen)
 
     for one in panel.controls.values():
         one.observe(again, names="value")
-        one.layout = ipywidgets.Layout(width="26em")
-    rows = ipywidgets.Layout(display="flex", flex_flow="row wrap")
-    display(ipywidgets.VBox([ipywidgets.Box(list(panel.controls.values()), layout=rows), picture]))
     again()
+    display(screen.under(list(panel.controls.values())))
     return panel
+
+
+def show(seen: Seen) -> None:
+    """As outputs of the cell."""
+    from IPython.display import Audio, display
+
+    if seen.figure is not None:
+        plt.show()
+    if seen.table is not None:
+        display(seen.table)
+    if seen.words:
+        print(seen.words)
+    if seen.sound is not None:
+        display(Audio(data=seen.sound.wav))
+
+
+class Screen:
+    """The same in widgets that are written anew.
+
+    Not ipywidgets' Output: programs that run notebooks without a browser wait for it, now and then for ever.
+    """
+
+    def __init__(self) -> None:
+        import ipywidgets
+
+        self.picture = ipywidgets.Image(format="jpeg")
+        self.table, self.words = ipywidgets.HTML(), ipywidgets.HTML()
+        self.sound = ipywidgets.Audio(format="wav", autoplay=False, loop=False)
+
+    def show(self, seen: Seen) -> None:
+        if seen.figure is not None:
+            file = io.BytesIO()
+            seen.figure.savefig(file, format="jpeg", bbox_inches="tight", pil_kwargs={"quality": 85})
+            plt.close(seen.figure)  # or the cell would show it, too
+            self.picture.value = file.getvalue()
+        self.table.value = seen.table.to_html() if seen.table is not None else ""
+        self.say(seen.words)
+        self.sound.value = seen.sound.wav if seen.sound is not None else b""
+        self.sound.layout.display = "" if seen.sound is not None else "none"
+
+    def say(self, words: str) -> None:
+        self.words.value = f'<pre style="line-height: 1.3">{html.escape(words)}</pre>' if words else ""
+
+    def under(self, controls: list[Any]) -> Any:
+        """All of it in a box, the controls in as many columns as there is room for."""
+        import ipywidgets
+
+        for one in controls:
+            one.layout = ipywidgets.Layout(width="26em")
+        rows = ipywidgets.Box(controls, layout=ipywidgets.Layout(display="flex", flex_flow="row wrap"))
+        return ipywidgets.VBox([rows, self.picture, self.table, self.words, self.sound])
 
 
 def to_keep(values: Mapping[str, Any], before: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from whalelib import plots, stages
 from whalelib.config import Config, resolve
-from whalelib.widgets.panel import Panel, Span, control, to_keep, turned
+from whalelib.widgets.panel import Panel, Seen, Span, control, to_keep, turned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +37,9 @@ def front_end(knobs: Config, store: Store, clips: Tensor, titles: list[str], liv
     nyquist = knobs.sample_rate * knobs.speed / 2
     known = {name: getattr(knobs, name) for name in (*_CHOSEN, *spans(nyquist))}
 
-    def draw(values: dict[str, Any]) -> Any:
-        return drawn(resolve(knobs.flat() | values, "the sliders"), store, clips, titles, to_keep(values, known))
+    def draw(values: dict[str, Any]) -> Seen:
+        figure, costs = drawn(resolve(knobs.flat() | values, "the sliders"), store, clips, titles)
+        return Seen(figure, "\n".join([costs, to_keep(values, known)]).strip())
 
     def make() -> dict[str, Any]:
         return {name: control(name, value, spans(nyquist).get(name)) for name, value in known.items()}
@@ -46,8 +47,8 @@ def front_end(knobs: Config, store: Store, clips: Tensor, titles: list[str], liv
     return turned(draw, known, make, live)
 
 
-def drawn(config: Config, store: Store, clips: Tensor, titles: list[str], note: str = "") -> Any:
-    """The pictures that a front end makes, a column a title, with its bands below; what each costs is printed."""
+def drawn(config: Config, store: Store, clips: Tensor, titles: list[str]) -> tuple[Any, str]:
+    """The pictures that a front end makes, a column a title, with its bands below, and in words what each costs."""
     from whalelib import features
 
     made = stages.front_end(config, store)
@@ -64,9 +65,5 @@ def drawn(config: Config, store: Store, clips: Tensor, titles: list[str], note: 
     plots.pictures(axes, images, named, config.clip_seconds, centres)
     if bands:
         plots.filters(figure.add_subplot(whole[1]), hz, weights)
-    plt.show()
     kept = features.weigh(made, clips)
-    print(", ".join(f"{name} {value}" for name, value in kept.items()))
-    if note:
-        print(note)
-    return figure
+    return figure, ", ".join(f"{name} {value}" for name, value in kept.items())

@@ -12,8 +12,8 @@ import pandas as pd
 
 from whalelib import audio, plots
 from whalelib.errors import InputError
-from whalelib.widgets.listening import listen
-from whalelib.widgets.panel import Panel, slider, turned
+from whalelib.widgets.listening import heard
+from whalelib.widgets.panel import Panel, Seen, slider, turned
 
 WIDTH_SECONDS = 30.0
 
@@ -57,18 +57,25 @@ def within(table: pd.DataFrame, view: Stretch) -> pd.DataFrame:
     return table[here & (table["offset"] > view.onset) & (table["onset"] < view.offset)]
 
 
+def in_words(events: pd.DataFrame) -> str:
+    """Events in their order, as one says them."""
+    said = [f"{row.onset:.1f} s {plots.readable(row.label)}" for row in events.sort_values("onset").itertuples()]
+    return ", ".join(said) or "nothing"
+
+
 def leafing(
     recordings: pd.DataFrame,
     events: pd.DataFrame,
     scores: pd.DataFrame | None = None,
     *,
+    told: pd.DataFrame | None = None,
     colour: Mapping[str, str],
     sample_rate: int,
     band: tuple[float, float],
     keep: bool = True,
     live: bool = True,
 ) -> Panel:
-    """Half a minute of a recording with its events, over its scores where there are some, and to be heard.
+    """Half a minute of a recording with its events, over its scores or what was `told` of it, and to be heard.
 
     It begins where most is to be seen; a list of the recordings (those with most events first) and a slider lead on.
     """
@@ -77,11 +84,13 @@ def leafing(
     names = list(counts.sort_values(ascending=False, kind="stable").index)
     longest = float(recordings["seconds"].max())
 
-    def draw(values: dict[str, Any]) -> Any:
+    def draw(values: dict[str, Any]) -> Seen:
         view = cut(recordings, values["recording"], values["from_seconds"], sample_rate)
-        figure = drawn(view, events, scores, colour, sample_rate, band)
-        listen(view.sound, sample_rate, band, keep, onset=view.onset)
-        return figure
+        figure = drawn(view, events, scores, told, colour, sample_rate, band)
+        seen = heard(view.sound, sample_rate, band, keep, onset=view.onset)
+        if told is not None:
+            seen["words"] += f"\ntold: {in_words(within(told, view))}"
+        return Seen(figure, **seen)
 
     def make() -> dict[str, Any]:
         import ipywidgets
@@ -101,22 +110,25 @@ def drawn(
     view: Stretch,
     events: pd.DataFrame,
     scores: pd.DataFrame | None,
+    told: pd.DataFrame | None,
     colour: Mapping[str, str],
     sample_rate: int,
     band: tuple[float, float],
 ) -> Any:
-    """The spectrogram with its events, and the scores under it."""
-    heights = [2] if scores is None else [2, 1]
-    size: Any = {"figsize": (11, 3.4 if scores is None else 5), "height_ratios": heights}
-    figure, axes = plt.subplots(len(heights), 1, sharex=True, squeeze=False, **size)
-    top = axes[0, 0]
+    """The spectrogram with its events, and what there is to be seen under it."""
+    below = 1 if scores is not None or told is not None else 0
+    size: Any = {"figsize": (11, 3.4 + 1.6 * below), "height_ratios": [2, 1][: 1 + below]}
+    figure, axes = plt.subplots(1 + below, 1, sharex=True, squeeze=False, **size)
+    top, bottom = axes[0, 0], axes[-1, 0]
     plots.spectrogram(top, view.sound, sample_rate, view.onset, band[1])
     near = within(events, view)
     plots.boxes(top, near[near["truth"] != "absent"], colour)
     top.set_title(view.recording, loc="left")
-    if scores is not None:
+    if below:
         top.set_xlabel("")
-        plots.score_curves(axes[1, 0], within(scores, view), {n: shade for n, shade in colour.items() if n in scores})
-        axes[1, 0].set_xlim(view.onset, view.offset)
-    plt.show()
+    if scores is not None:
+        plots.score_curves(bottom, within(scores, view), {n: shade for n, shade in colour.items() if n in scores})
+    elif told is not None:
+        plots.lanes(bottom, within(told, view), colour)
+    bottom.set_xlim(view.onset, view.offset)
     return figure

@@ -10,7 +10,7 @@ import pandas as pd
 from whalelib import plots, post, stages
 from whalelib.config import Config, resolve, section_of
 from whalelib.stages import Split
-from whalelib.widgets.panel import Panel, Span, control, slider, to_keep, turned
+from whalelib.widgets.panel import Panel, Seen, Span, control, slider, to_keep, turned
 from whalelib.widgets.stretches import Stretch, within
 
 SPANS: dict[str, Span] = {
@@ -45,17 +45,15 @@ def deciding(
         shown = [name for name in shown if name in here] or shown[:_MOST]
     known = {**steps, **{name: thresholds[name] for name in shown}}
 
-    def draw(values: dict[str, Any]) -> Any:
+    def draw(values: dict[str, Any]) -> Seen:
         levels = {**thresholds, **{name: values[name] for name in shown}}
         config = resolve(knobs.flat() | {name: values[name] for name in steps}, "the sliders")
         found = post.detect(scores, levels, bands=bands, **section_of(config, "post"))
         figure = drawn(config, parts, truth, found, scores, levels, view)
-        display_report(stages.event_report(config, parts, found, scores))
-        before = {**steps, "class_thresholds": thresholds}
-        note = to_keep({**{name: values[name] for name in steps}, "class_thresholds": levels}, before)
-        if note:
-            print(note)
-        return figure
+        report = stages.event_report(config, parts, found, scores)[_FIGURES]
+        now = {**{name: values[name] for name in steps}, "class_thresholds": levels}
+        words = to_keep(now, {**steps, "class_thresholds": thresholds})
+        return Seen(figure, words, report.style.format(precision=3, na_rep="–").hide(axis="index"))
 
     def make() -> dict[str, Any]:
         turning = {name: control(name, value, SPANS[name]) for name, value in steps.items()}
@@ -88,11 +86,4 @@ def drawn(
     plots.score_curves(axes[2], within(scores, view), {name: colour[name] for name in levels})
     plots.levels(axes[2], levels, {name: colour[name] for name in levels})
     axes[2].set_xlim(view.onset, view.onset + len(view.sound) / config.sample_rate)
-    plt.show()
     return figure
-
-
-def display_report(report: pd.DataFrame) -> None:
-    from IPython.display import display
-
-    display(report[_FIGURES].style.format(precision=3, na_rep="–").hide(axis="index"))
