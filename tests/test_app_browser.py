@@ -10,6 +10,7 @@ from whalelib.app.limits import Limits
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed here: apt-get install chromium")
+MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # one that beeps
 ATTACK = "<img src=x onerror=\"document.title='gone'\"> ${1+1} {{value}}"
 
 
@@ -30,7 +31,7 @@ def address(kept):
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *MICROPHONE])
         yield chromium
         chromium.close()
 
@@ -220,7 +221,7 @@ def test_another_channel_is_heard_by_a_choice(visitor, tmp_path):
     hand_in(visitor, tmp_path / "two.wav")
     wait_for_count(visitor, 0)
     visitor.click("#channel input")
-    visitor.get_by_role("option", name="2").click()
+    visitor.get_by_role("option", name="2", exact=True).click()
     wait_for_count(visitor, 4)
     visitor.click(".rows button >> nth=0")
     visitor.wait_for_selector("#player >> text=low call")
@@ -229,3 +230,13 @@ def test_another_channel_is_heard_by_a_choice(visitor, tmp_path):
         visitor.click("#to-raven")
     fetched.value.save_as(tmp_path / "two.txt")
     assert set(formats.read_raven(tmp_path / "two.txt", recording="two").events["channel"]) == {2}
+
+
+def test_what_is_recorded_is_heard(visitor):
+    visitor.get_by_role("button", name="Record").click()
+    visitor.wait_for_timeout(2500)
+    visitor.get_by_role("button", name="Stop").first.click()
+    visitor.wait_for_selector("#hand-in [data-testid*=waveform]")
+    visitor.click("#find")
+    visitor.wait_for_selector("img.picture")
+    assert "of audio" in visitor.inner_text("#summary")

@@ -622,6 +622,29 @@ def test_speech_is_learnt_by_the_same_two_steps(voices, tmp_path, monkeypatch):
         transcribe.common_voice(tmp_path)
 
 
+def test_labels_that_no_token_stands_for_are_in_no_transcript_and_named(tmp_path, monkeypatch):
+    from whalelib import stages
+    from whalelib.config import resolve
+
+    monkeypatch.setenv("WHALELIB_CACHE", str(tmp_path / "cache"))
+    knobs = resolve({**FEATURES, "classes": ["unit_a", "unit_b"]})
+    parts = stages.split(knobs)
+    store = stages.transcripts(knobs, parts)
+    assert store.words.labels == ("unit_a", "unit_b")
+    others = parts.survey.events["label"].value_counts().drop(["unit_a", "unit_b"])
+    said = [sentence for sentence in store.problems if "no token stands for them" in sentence]
+    assert len(said) == len(others) and f"{others['unit_c']} calls of unit_c are not written down" in said[0]
+
+
+def test_activations_computed_again_and_half_precision_learn_the_same(store, tmp_path):
+    plain = teach(store, tmp_path / "plain", epochs=1)
+    again = teach(store, tmp_path / "again", epochs=1, recompute=True)
+    torch.testing.assert_close(weights(again), weights(plain), rtol=0, atol=1e-6)
+    half = teach(store, tmp_path / "half", epochs=1, precision="bf16")
+    assert not torch.equal(weights(half), weights(plain))
+    torch.testing.assert_close(weights(half), weights(plain), rtol=0, atol=0.02)
+
+
 def test_by_knobs_a_transcript_needs_every_call_annotated(season, tmp_path, monkeypatch):
     from whalelib import stages
     from whalelib.config import resolve

@@ -120,7 +120,19 @@ def _of_calls(config: Config, parts: Split) -> _Plan:
         words = transcribe.Vocabulary.small(parts.calls, seconds, config.moment_seconds)
     rows = _windows(config, parts, words)
     tables = parts.survey.recordings, parts.survey.events
-    return _Plan(place(config, "transcripts", parts), rows, hearing, words, tables, list(parts.survey.problems))
+    left_out = [*parts.survey.problems, *_unsayable(parts)]
+    return _Plan(place(config, "transcripts", parts), rows, hearing, words, tables, left_out)
+
+
+def _unsayable(parts: Split) -> list[str]:
+    """A sentence for each label that no token stands for: its calls are in no transcript and count in no error rate."""
+    events = parts.survey.events
+    counts = events.loc[(events["truth"] != "absent") & ~events["label"].isin(parts.calls), "label"].value_counts()
+    return [
+        f"{count} calls of {label} are not written down, because no token stands for them: name it in classes, and "
+        "have it on a training day."
+        for label, count in counts.sort_index().items()
+    ]
 
 
 def _windows(config: Config, parts: Split, words: Any) -> pd.DataFrame:
