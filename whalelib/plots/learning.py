@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from whalelib.plots.style import PALETTE, Classes, colours, readable, short
 
+_MOST_INSIDE = 6  # classes whose legend leaves room for their curves
+
 
 def history(ax: Axes, table: pd.DataFrame, best_epoch: int) -> None:
     """Losses and validation AP, epoch by epoch."""
@@ -38,7 +40,10 @@ def precision_recall(ax: Axes, targets: np.ndarray, scores: np.ndarray, classes:
             precision, recall, _ = precision_recall_curve(targets[known, k], scores[known, k])
             ax.plot(recall, precision, color=colours(classes)[name], label=readable(name))
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
-    ax.legend(fontsize=7, loc="lower left")
+    where: dict[str, Any] = {"loc": "lower left"}
+    if len(classes) > _MOST_INSIDE:
+        where = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    ax.legend(fontsize=7, **where)
 
 
 def confusion(ax: Axes, table: pd.DataFrame) -> None:
