@@ -128,4 +128,4 @@ def plain(value: Any) -> str:
         return f"[{', '.join(map(plain, value))}]"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "empty"
