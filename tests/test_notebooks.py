@@ -120,3 +120,29 @@ def test_from_ones_own_folder_to_a_detector_on_one_page(tmp_path, monkeypatch):
 
     ear = stages.listener(str(left), {})  # what `whalelib scan` and `whalelib app` take
     assert sorted(ear.detector.classes) == sorted(ear.decided.thresholds)
+
+
+def test_a_home_is_given_the_notebooks_that_it_lacks_and_keeps_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("WHALELIB_HOME", str(tmp_path))
+    own = tmp_path / "notebooks" / "03_train.ipynb"
+    own.parent.mkdir()
+    own.write_text("mine")
+    assert experiment.notebooks() == own.parent
+    assert sorted(path.name for path in own.parent.iterdir()) == [path.name for path in NOTEBOOKS]
+    assert own.read_text() == "mine"
+    assert (own.parent / QUICKSTART.name).read_bytes() == QUICKSTART.read_bytes()
+
+
+def test_a_notebook_works_in_its_home_wherever_it_lies(tmp_path, monkeypatch):
+    monkeypatch.delenv("WHALELIB_HOME", raising=False)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "notebooks" / "tries").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "notebooks" / "tries")
+    for _ in range(2):  # a cell that is run again
+        experiment.enter_home()
+        assert Path.cwd() == tmp_path.resolve()
+
+
+def test_every_notebook_enters_its_home_before_it_reads_its_knobs(notebook):
+    (begins,) = [cell for cell in code(notebook) if "config.from_notebook(" in cell]
+    assert begins.index("experiment.enter_home()") < begins.index("config.from_notebook(")
