@@ -20,9 +20,8 @@ def wheel(folder, name, version, requires=(), files=()):
     """A small but real wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     about = f"{name}-{version}.dist-info"
-    metadata = (
-        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: train\nProvides-Extra: models\n"
-    )
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += "Provides-Extra: train\nProvides-Extra: models\n"
     metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
     built = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(built, "w") as archive:

@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from whalelib.cli.shared import ConfigFile, app, near, resolved
+from whalelib.cli.shared import AsJson, ConfigFile, app, as_json, left_out, near, resolved
 from whalelib.config import Config, section_of
 from whalelib.errors import InputError
 
@@ -21,6 +21,7 @@ def crop(
     detector: Annotated[str, typer.Option(help="the folder of a detector that chooses in place of loudness")] = "",
     knob: Annotated[list[str] | None, typer.Option("--knob", help="a knob to set, as activity_db=8")] = None,
     config: ConfigFile = None,
+    json: AsJson = False,
 ) -> None:
     """The stretches of recordings in which something stands out. Example: whalelib crop ~/sea --out kept --wav
 
@@ -33,8 +34,7 @@ def crop(
     chosen = resolved(knob, config)
     listing = Listing(folder, "recordings")
     recordings = listing.recordings()
-    for sentence in listing.problems:
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    lacking = left_out(listing.problems)
     if recordings.empty:
         raise InputError(f"{folder} holds no recording that can be read: check the folder.")
     out.mkdir(parents=True, exist_ok=True)
@@ -54,10 +54,12 @@ def crop(
     stretches.to_csv(out / "stretches.csv", index=False)
     kept.to_csv(out / "kept.csv", index=False)
     reasons = pd.concat([kept["reason"], stretches["reason"]]) if wav else kept["reason"]
-    for sentence in reasons[reasons != ""].unique():
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    lacking += left_out(reasons[reasons != ""])
     heard = kept[kept["reason"] == ""]
     of, held = heard["seconds"].sum() / 3600, heard["kept_seconds"].sum() / 3600
+    if json:
+        as_json({"folder": str(out), "hours": of, "kept_hours": held, "stretches": len(stretches), "left_out": lacking})
+        return
     typer.echo(f"{held:.2f} of {of:.2f} hours are kept, in {len(stretches)} stretches; the tables are in {near(out)}.")
 
 

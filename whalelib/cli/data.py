@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from whalelib.cli.shared import ConfigFile, Overrides, app, near, resolved
+from whalelib.cli.shared import AsJson, ConfigFile, Overrides, app, as_json, left_out, near, resolved
+from whalelib.experiment.keeping import read_json
 
 
 @app.command()
@@ -17,6 +19,7 @@ def doctor(
     path: Annotated[str, typer.Argument(help="its folder, or its s3:// or gs:// uri")] = "",
     overrides: Overrides = None,
     config: ConfigFile = None,
+    json: AsJson = False,
 ) -> None:
     """Is this data fit to train on? Exit status 1 if not. Example: whalelib doctor raven ~/sea label_column=Species"""
     from whalelib import doctor as surgery
@@ -24,7 +27,11 @@ def doctor(
 
     chosen = resolved(overrides, config, source=source, **({"data_path": path} if path else {}))
     findings = stages.examine(chosen, stages.survey(chosen))
-    typer.echo(surgery.render(findings))
+    if json:
+        rows = [{**dataclasses.asdict(found), "rows": found.rows.to_dict("records")} for found in findings]
+        as_json(rows)
+    else:
+        typer.echo(surgery.render(findings))
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
@@ -41,43 +48,48 @@ def store_build(
     overrides: Overrides = None,
     config: ConfigFile = None,
     transcripts: Annotated[bool, typer.Option("--transcripts", help="features for notebook 07, not clips")] = False,
+    json: AsJson = False,
 ) -> None:
     """Make the store that the knobs describe, and say where it lies. Example: whalelib store build -c my.yaml"""
     from whalelib import stages
 
     chosen = resolved(overrides, config)
     built = stages.transcripts(chosen) if transcripts else stages.store(chosen, stages.split(chosen))
-    _tell(built)
-    for sentence in dict.fromkeys(built.about.get("left_out", []) + built.problems):
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    _tell(built, json, left_out(built.about.get("left_out", []) + built.problems))
 
 
 @store.command("check")
-def store_check(folder: Annotated[Path, typer.Argument(help="the folder of a store")]) -> None:
+def store_check(folder: Annotated[Path, typer.Argument(help="the folder of a store")], json: AsJson = False) -> None:
     """Read a whole store and hold it against its checksums. Example: whalelib store check cache/clips-0123456789ab"""
-    _tell(_opened(folder, full_check=True))
+    _tell(_opened(folder, full_check=True), json)
 
 
 @store.command("upload")
 def store_upload(
     folder: Annotated[Path, typer.Argument(help="the folder of a store")],
     uri: Annotated[str, typer.Argument(help="where to, as s3://bucket/folder, gs://... or hf://datasets/me/set")],
+    json: AsJson = False,
 ) -> None:
     """Copy a store to a bucket or the hub. Example: whalelib store upload cache/clips-0123456789ab s3://sea/clips"""
     from whalelib import clips
 
-    typer.echo(f"{len(clips.upload(folder, uri, opened=_opened))} files lie in {uri}.")
+    files = clips.upload(folder, uri, opened=_opened)
+    if json:
+        as_json({"uri": uri, "files": len(files)})
+    else:
+        typer.echo(f"{len(files)} files lie in {uri}.")
 
 
 @store.command("fetch")
 def store_fetch(
     uri: Annotated[str, typer.Argument(help="where it was uploaded to")],
     folder: Annotated[Path, typer.Argument(help="a new folder")],
+    json: AsJson = False,
 ) -> None:
     """Copy a store from there; store_path then opens it. Example: whalelib store fetch s3://sea/clips clips"""
     from whalelib import clips
 
-    _tell(clips.fetch(uri, folder, opened=_opened, about_of=lambda part: _opened(part, about_alone=True)))
+    _tell(clips.fetch(uri, folder, opened=_opened, about_of=lambda part: _opened(part, about_alone=True)), json)
 
 
 def _opened(folder: Path, *, full_check: bool = False, about_alone: bool = False) -> Any:
@@ -85,8 +97,8 @@ def _opened(folder: Path, *, full_check: bool = False, about_alone: bool = False
     from whalelib import clips
 
     try:
-        format_ = json.loads((folder / "store.json").read_text(encoding="utf-8"))["format"]
-    except (OSError, ValueError, KeyError, TypeError):
+        format_ = (read_json(folder / "store.json") or {})["format"]
+    except (KeyError, TypeError):
         format_ = None  # the clip store says what is wrong
     if str(format_).startswith("transcripts"):
         from whalelib import transcribe
@@ -97,9 +109,12 @@ def _opened(folder: Path, *, full_check: bool = False, about_alone: bool = False
     return clips.store.read_about(folder) if about_alone else clips.open_store(folder, full_check=full_check)
 
 
-def _tell(opened: Any) -> None:
+def _tell(opened: Any, json: bool, lacking: Sequence[str] = ()) -> None:
     """Where a store lies and what is in it."""
     about = opened.about
+    if json:
+        as_json({"folder": str(opened.folder), "about": about, "left_out": lacking})
+        return
     counted = about["clips"] if "clips" in about else about["windows"]
     counts = ", ".join(f"{count:,} {fold}" for fold, count in counted.items())
     if "clips" in about:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from whalelib import experiment, tracking
-from whalelib.cli.shared import app, near
+from whalelib.cli.shared import AsJson, app, as_json, left_out, near
 from whalelib.errors import InputError
 
 File = Annotated[Path, typer.Argument(help="an experiment file")]
@@ -27,6 +26,7 @@ def grid(
     jobs: Annotated[int, typer.Option(help="runs at once on this machine, or jobs of Slurm")] = 1,
     dask: Annotated[str, typer.Option(help="the scheduler of a Dask cluster, as tcp://10.0.0.1:8786")] = "",
     slurm: Annotated[bool, typer.Option("--slurm", help="have Slurm's jobs do the runs; docs/how-to/slurm.md")] = False,
+    json: AsJson = False,
 ) -> None:
     """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml --jobs 2"""
     asked = experiment.load_experiment(file)
@@ -41,9 +41,12 @@ def grid(
         from whalelib import crossing
 
         crossing.judge_folds(asked)
-    typer.echo(f"{len(done) - len(failed)} of {len(done)} runs are done; they are in {near(asked.folder)}.")
-    for sentence in dict.fromkeys(s for r in done for s in (r.result or {}).get("left_out", [])):
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    lacking = left_out(s for r in done for s in (r.result or {}).get("left_out", []))
+    if json:
+        runs = [dataclasses.asdict(row) for row in experiment.status(asked)]
+        as_json({"folder": str(asked.folder), "runs": runs, "left_out": lacking})
+    else:
+        typer.echo(f"{len(done) - len(failed)} of {len(done)} runs are done; they are in {near(asked.folder)}.")
     if failed:
         typer.echo(f"{len(failed)} failed, the first being {failed[0].label}; --retry runs them again.", err=True)
         raise typer.Exit(1)
@@ -52,13 +55,13 @@ def grid(
 @app.command()
 def status(
     file: File,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs: a list of runs")] = False,
+    json: AsJson = False,
 ) -> None:
     """How far an experiment has come, whoever runs it. Example: whalelib status experiments/padding.yaml"""
     asked = experiment.load_experiment(file)
     rows = experiment.status(asked)
-    if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    if json:
+        as_json([dataclasses.asdict(row) for row in rows])
         return
     width = max([len(row.run) for row in rows], default=3)
     typer.echo(f"{'run':{width}}  {'state':8} {'minutes':>8} {asked.metric:>16}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whalelib.cli.shared import app, near
+from whalelib.cli.shared import AsJson, app, as_json, near
 
 
 @app.command()
@@ -15,8 +15,13 @@ def miniature(
     name: Annotated[str, typer.Argument(help="the data set: dclde2013, rfcx or birdclef")],
     folder: Annotated[Path, typer.Argument(help="a new folder")],
     seed: Annotated[int, typer.Option(help="another seed gives other sounds", min=0)] = 0,
+    json: AsJson = False,
 ) -> None:
     """A data set's layout with made sounds in it. Example: whalelib miniature dclde2013 ~/miniature"""
     from whalelib import synth
 
-    typer.echo(f"{near(synth.miniature(name, folder, seed))} is laid out as {name} is: source={name} reads it.")
+    made = synth.miniature(name, folder, seed)
+    if json:
+        as_json({"folder": made, "source": name})
+        return
+    typer.echo(f"{near(made)} is laid out as {name} is: source={name} reads it.")

@@ -8,7 +8,7 @@ import typer
 
 from whalelib import config as knobs
 from whalelib import experiment, tracking
-from whalelib.cli.shared import ConfigFile, Overrides, app, near, resolved
+from whalelib.cli.shared import AsJson, ConfigFile, Overrides, app, as_json, left_out, near, resolved
 
 
 @app.command()
@@ -17,6 +17,7 @@ def run(
     overrides: Overrides = None,
     config: ConfigFile = None,
     again: Annotated[bool, typer.Option("--again", help="run the stage even if it is done")] = False,
+    json: AsJson = False,
 ) -> None:
     """Execute one stage's notebook, or all five. Example: whalelib run train n_mels=32 -c experiments/base.yaml"""
     chosen = resolved(overrides, config)
@@ -24,8 +25,11 @@ def run(
     name = ",".join(f"{k}={v}" for k, v in knobs.parse_overrides(overrides or []).items()) or "plain"
     folder = experiment.home() / "experiments" / "runs" / (config.stem if config else "base") / name.replace("/", "_")
     experiment.run_stages(chosen, stages, folder, again, around=tracking.notebook)
-    for sentence in experiment.left_out(folder, stages):
-        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    lacking = left_out(experiment.left_out(folder, stages))
+    if json:
+        figures = experiment.recorded(folder, stages)
+        as_json({"folder": str(folder), "stages": stages, "values": figures, "left_out": lacking})
+        return
     typer.echo(f"The executed notebooks are in {near(folder)}.")
 
 

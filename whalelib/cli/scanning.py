@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from whalelib import config as knobs
-from whalelib.cli.shared import app, near
+from whalelib.cli.shared import AsJson, app, as_json, near
 from whalelib.errors import InputError
 
 _MOST_REASONS = 20  # on the screen; receipt.txt has them all
@@ -29,7 +28,7 @@ def scan(
     zone: Annotated[str, typer.Option(help="the zone of times in file names, as UTC-5")] = "UTC",
     minutes: Annotated[float | None, typer.Option(help="stop in good order after these")] = None,
     formats: Annotated[str, typer.Option(help="of raven, raven_all, audacity, csv, parquet, noaa")] = "raven,csv",
-    as_json: Annotated[bool, typer.Option("--json", help="print totals as JSON")] = False,
+    json: AsJson = False,
 ) -> None:
     """Find calls in recordings. Example: whalelib scan experiments/demo/seed=0 ~/tapes s3://sea/2009 --out found"""
     from whalelib import predict, stages
@@ -58,8 +57,8 @@ def scan(
     )
     totals = predict.totals(receipt)
     calls = {name: int((events["label"] == name).sum()) for name in decided.thresholds}
-    if as_json:
-        typer.echo(json.dumps({"folder": str(out), **totals, "detections": calls, "not_looked_at": found.problems}))
+    if json:
+        as_json({"folder": str(out), **totals, "detections": calls, "not_looked_at": found.problems})
     else:
         typer.echo(predict.told(receipt, found.problems, most=_MOST_REASONS))
         if totals["analysed_hours"]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from whalelib import config as knobs
+from whalelib.experiment.keeping import jsonable
 
 TRACEBACK = "--traceback"  # anywhere among the words; `cli.main` takes it out
 
@@ -22,7 +27,29 @@ app = typer.Typer(
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="knobs to set, as knob=value", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="a YAML file of knobs to start from")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
+
+
+_out: ContextVar[Any] = ContextVar("what a script reads")
+
+
+@contextlib.contextmanager
+def _json_alone() -> Iterator[None]:
+    """What is printed on the way goes to standard error; standard output is kept for `as_json`."""
+    before = _out.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _out.reset(before)
+
+
+def _for_scripts(context: typer.Context, json: bool) -> bool:
+    if json:
+        context.with_resource(_json_alone())
+    return json
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts", callback=_for_scripts)]
 
 
 def resolved(overrides: list[str] | None, config: Path | None, **more: Any) -> knobs.Config:
@@ -31,9 +58,18 @@ def resolved(overrides: list[str] | None, config: Path | None, **more: Any) -> k
     return knobs.resolve(given, where=str(config or "the command line"))
 
 
-def as_json(rows: Any) -> None:
-    """Rows for a script."""
-    typer.echo(json.dumps(rows, indent=1, default=str))
+def as_json(content: Any) -> None:
+    """Rows or figures for a script; a number that is none is null."""
+    words = json.dumps(jsonable(content), indent=1, default=str, allow_nan=False)
+    typer.echo(words, file=_out.get())
+
+
+def left_out(sentences: Iterable[str]) -> list[str]:
+    """What could not be used, each sentence once: said on standard error, and given back for a script."""
+    once = list(dict.fromkeys(sentences))
+    for sentence in once:
+        typer.secho(f"left out: {sentence}", err=True, fg=typer.colors.YELLOW)
+    return once
 
 
 def near(path: Path) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from whalelib.cli.shared import app, near
+from whalelib.cli.shared import AsJson, app, as_json, near
 
 
 @app.command()
@@ -21,7 +20,7 @@ def transcribe(
     overlap: Annotated[float | None, typer.Option(help="seconds that windows share; else a quarter of one")] = None,
     zone: Annotated[str, typer.Option(help="the zone of times in file names, as UTC-5")] = "UTC",
     formats: Annotated[str, typer.Option(help="of raven, raven_all, audacity, csv, parquet, noaa")] = "raven,csv",
-    as_json: Annotated[bool, typer.Option("--json", help="print totals as JSON")] = False,
+    json: AsJson = False,
 ) -> None:
     """Write down the calls of recordings. Example: whalelib transcribe experiments/song/seed=0 ~/tapes --out told"""
     from whalelib import formats as written
@@ -41,9 +40,9 @@ def transcribe(
     written.clear_others(out, tables)
     receipt.to_csv(out / "receipt.csv", index=False)
     hours, calls = float(receipt["analysed_seconds"].sum()) / 3600, events["label"].value_counts().to_dict()
-    if as_json:
+    if json:
         totals = {"recordings": len(receipt), "transcribed": len(heard), "analysed_hours": hours, "calls": calls}
-        typer.echo(json.dumps({"folder": str(out), **totals, "not_looked_at": found.problems}))
+        as_json({"folder": str(out), **totals, "not_looked_at": found.problems})
     else:
         said = ", ".join(f"{count:,} {name}" for name, count in calls.items()) or "no calls"
         typer.echo(f"{hours:.2f} h of {len(heard)} of {len(receipt)} recordings: {said}; in {near(out)}.")
