@@ -95,3 +95,8 @@ def test_answers_that_cannot_be_had_are_refused_before_anything_is_made(given, r
     answers = {"a": classes[:1], "b": classes[:1]} if answers == "twice" else answers
     with pytest.raises(InputError, match=said):
         stages.split(config.resolve({**given, "merged_classes": answers}))
+
+
+def test_answers_that_exclude_each_other_are_not_merged(given):
+    with pytest.raises(InputError, match="exclude each other"):
+        config.resolve({**given, "merged_classes": {"whale": ["fin"]}, "loss": "softmax"})

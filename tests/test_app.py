@@ -13,7 +13,7 @@ import soundfile
 from energy import LABELS, calls, ear
 from refusal import refused
 
-from whalelib import formats, sources, tables
+from whalelib import formats, playing, sources, tables
 from whalelib.app import corrections, drawing, sound, words
 from whalelib.app.downloads import written
 from whalelib.app.hearing import at_time, detected, following, hear, listed, resumed
@@ -141,7 +141,7 @@ def test_samples_that_are_no_numbers_are_said(tmp_path):
     heard = hear(ear(), *received(path, Limits()))
     assert any("no numbers" in note for note in heard.notes)
     assert heard.scores[LOW].isna().any()
-    assert np.isfinite(sound.window(str(path), 0.0, 10.0, RATE)).all()
+    assert np.isfinite(playing.window(str(path), 0.0, 10.0, RATE)).all()
 
 
 def test_near_misses_are_looked_through_only_by_doubt(visit):

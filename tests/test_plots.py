@@ -77,3 +77,14 @@ def test_empty_tables_are_figures_too():
     plots.hourly(ax, pd.DataFrame({"hour": pd.to_datetime([], utc=True), "class": [], "per_hour": []}), [])
     assert "no recording has a date" in [text.get_text() for text in ax.texts]
     plots.activity(ax, pd.DataFrame(columns=["class", "calls", "kept", "recall", "activity_db", "share"]), ["a"])
+
+
+def test_a_label_with_a_formula_in_it_is_drawn_as_it_is(tmp_path):
+    label = r"$\x$ 5$"
+    figure, ax = plt.subplots()
+    event = pd.DataFrame({"onset": [1.0], "offset": [2.0], "low_hz": [10.0], "high_hz": [90.0], "label": [label]})
+    ax.set(xlim=(0, 3), ylim=(0, 100))
+    plots.boxes(ax, event.assign(truth="present"), plots.colours([label]))
+    plots.names(ax, event)
+    plots.save(figure, tmp_path / "figure.png")
+    assert ax.texts[0].get_text().replace("\n", " ") == r"\$\x\$ 5\$"

@@ -405,12 +405,14 @@ def test_a_store_without_a_known_negative_is_refused(small_store, tmp_path):
 
 
 def test_pictures_made_by_the_reader_train_the_same_detector(small_store, tmp_path):
-    made = {}
+    made, at_once = {}, {"model": set(), "reader": set()}
     for place in ("model", "reader"):
         detector = build(classes=small_store.classes, width=4, features={"normalise": "band"})
+        detector.front_end.register_forward_hook(lambda _, given, __, place=place: at_once[place].add(len(given[0])))
         augmenter = Augmenter(["frequency_mask p=1"], sample_rate=2000, clip_seconds=3.0)
         how = {"epochs": 2, "front_end_in": place, "augmenter": augmenter, "progress": False}
         made[place] = train.fit(detector, small_store, tmp_path / place, **how)
+    assert at_once["reader"] == {1} and 1 not in at_once["model"]
     one, other = made["model"], made["reader"]
     np.testing.assert_allclose(one.history["train_loss"], other.history["train_loss"], rtol=1e-3)
     for name, weight in one.detector.state_dict().items():

@@ -9,6 +9,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from whalelib import audio
+from whalelib.errors import InputError
+
 SPEEDS = (1, 2, 4, 8, 16)
 _COMFORTABLE_HZ = 250.0  # small loudspeakers give little below
 _LOWEST_HZ = 10.0  # a band that begins at 0 Hz has no middle
@@ -35,6 +38,21 @@ class Playable:
             f"{stretch}, played {self.speed} times as fast: a sound at {self.hz:.0f} Hz is heard at "
             f"{self.hz * self.speed:.0f} Hz."
         )
+
+
+def window(path: str, onset: float, seconds: float, sample_rate: int, channel: int = 1) -> np.ndarray:
+    """A stretch of a recording; samples that are no numbers are silent, as they are where a recording is scanned."""
+    try:
+        return audio.read(path, onset, seconds, sample_rate, channel)
+    except InputError:
+        parts, at = [], 0.0
+        for block in audio.stream(path, sample_rate, channel):
+            first = round((onset - at) * sample_rate)
+            parts.append(block.samples[max(first, 0) : max(first + round(seconds * sample_rate), 0)])
+            at += len(block.samples) / sample_rate
+            if at >= onset + seconds:
+                break
+        return np.concatenate(parts) if parts else np.zeros(1, dtype=np.float32)
 
 
 def playable(

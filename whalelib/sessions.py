@@ -63,7 +63,8 @@ def bring_back(inputs: Path, home: Path) -> None:
         return
     places = [place for pattern in ("*", "*/*/*") for place in sorted(inputs.glob(pattern))]
     homes = [place for place in places if all((place / name).is_dir() for name in KEPT)]
-    for earlier in homes[:1]:
+    for earlier in sorted(homes, key=lambda home: home.stat().st_mtime)[-1:]:
+        print(f"what an earlier session left in {earlier} is gone on with")
         for name in [name for name in KEPT if not (home / name).exists()]:
             part = home / f".{name}.part"
             shutil.rmtree(part, ignore_errors=True)

@@ -115,7 +115,8 @@ def _places(folder: Path, recording: pd.DataFrame) -> tuple[Path, Path]:
     source, name = Path(recording["path"].iloc[0]), str(recording["recording"].iloc[0])
     number, stem = 1, name
     while True:
-        sound = folder / f"{stem}{source.suffix.lower()}"
+        # What is called .txt would be taken for a table.
+        sound = folder / f"{stem}{source.suffix.lower().replace('.txt', '.wav')}"
         others = [path for path in folder.glob(f"{_literal(stem)}.*") if path.suffix != ".txt" and path != sound]
         if not others and (not sound.exists() or filecmp.cmp(sound, source, shallow=False)):
             return sound, folder / f"{stem}.selections.txt"

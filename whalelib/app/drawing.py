@@ -13,9 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from whalelib import plots
+from whalelib import playing, plots
 from whalelib.app.hearing import Visit, listed
-from whalelib.app.sound import window
 
 WIDTHS = (10, 30, 60, 120)  # seconds in view; two minutes at 48 kHz are what a picture can hold
 _NARROW = 700  # pixels of a screen, below which the picture is drawn for a phone
@@ -80,7 +79,7 @@ def panels(visit: Visit, view: View) -> list[Panel]:
 def drawn(visit: Visit, view: View, thresholds: Mapping[str, float], classes: list[str], sample_rate: int) -> bytes:
     """The picture, as WebP. Detections said to be noise are grey, doubtful ones dotted, the chosen one is lit."""
     narrow = view.screen < _NARROW
-    waveform = window(visit.path, view.onset, view.width, sample_rate, visit.channel)
+    waveform = playing.window(visit.path, view.onset, view.width, sample_rate, visit.channel)
     with _one_at_a_time, mpl.rc_context(_LOOK):
         figure = Figure(figsize=(4.4, 5.0) if narrow else (11.6, 5.4), dpi=160 if narrow else 140)
         axes: dict[str, Axes] = {p.name: figure.add_axes(p.box) for p in panels(visit, view)}

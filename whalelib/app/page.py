@@ -25,6 +25,7 @@ from whalelib.errors import InputError
 from whalelib.playing import SPEEDS
 
 BY_TIME, BY_DOUBT = "by time", "most uncertain first"
+_FORGOTTEN = "This recording has been forgotten after some hours: give it again."
 # Nothing here is for other programs to call; scans, which cost, are done one after the other.
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _SCAN: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "scan"}
@@ -171,9 +172,9 @@ class Page:
             trigger_mode="always_last",
             **_QUIET,
         )
-        self.rows.click(self._choose_row, [*now, self.speed, *knobs], heard, **_QUIET)
-        self.transcript.click(self._choose_row, [*now, self.speed, *knobs], heard, **_QUIET)
-        self.picture.click(self._choose_place, [*now, self.speed, *knobs], heard, **_QUIET)
+        self.rows.click(self._choose_row, [*now, self.speed, *knobs], [*heard, self.notice], **_QUIET)
+        self.transcript.click(self._choose_row, [*now, self.speed, *knobs], [*heard, self.notice], **_QUIET)
+        self.picture.click(self._choose_place, [*now, self.speed, *knobs], [*heard, self.notice], **_QUIET)
         self.speed.change(self._played, [self.visit, self.speed], self.player, **_QUIET)
         said = [self.visit, self.view, self.label, self.order, self.speed, *knobs]
         for word, button in self.verdicts.items():
@@ -236,14 +237,18 @@ class Page:
         return {self.view: view, self.picture: self._picture(visit, view, knobs)}
 
     def _choose_row(
-        self, visit: Visit, view: View, order: str, speed: str, event: gr.EventData, *knobs: float
+        self, visit: Visit | None, view: View, order: str, speed: str, event: gr.EventData, *knobs: float
     ) -> Answer:
+        if visit is None:  # forgotten after hours
+            return {self.notice: words.notice([_FORGOTTEN], "wrong")}
         return self._chosen(replace(visit, chosen=str(event.key)), view, order, knobs, speed)
 
     def _choose_place(
-        self, visit: Visit, view: View, order: str, speed: str, event: gr.EventData, *knobs: float
+        self, visit: Visit | None, view: View, order: str, speed: str, event: gr.EventData, *knobs: float
     ) -> Answer:
         """A click into the picture: a detection is chosen, a place of the whole recording is looked at."""
+        if visit is None:
+            return {self.notice: words.notice([_FORGOTTEN], "wrong")}
         for panel in panels(visit, view):
             if place := panel.at(float(event.x), float(event.y)):
                 seconds, hz = place

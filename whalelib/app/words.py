@@ -96,7 +96,8 @@ def rows(visit: Visit, classes: list[str], by_doubt: bool) -> str:
 def transcript(visit: Visit, classes: list[str]) -> str:
     """What was written down, in its order; after a pause a line begins, with its time. A call plays on a click."""
     table = listed(visit)
-    table = table[table["verdict"] != "noise"].head(MOST_ROWS)
+    table = table[table["verdict"] != "noise"]
+    more, table = len(table) - MOST_ROWS, table.head(MOST_ROWS)
     shades, end = plots.colours(classes), -np.inf
     parts: list[str] = []
     for row in table.itertuples():
@@ -110,7 +111,6 @@ def transcript(visit: Visit, classes: list[str]) -> str:
             f'{chosen}><i style="background:{shades.get(row.said, "#888")}"></i>{readable(row.said)}{doubt}</button>'
         )
     text = "".join(parts) + "</p>" if parts else '<p class="empty">Nothing was written down.</p>'
-    more = len(listed(visit)) - MOST_ROWS
     rest = f'<p class="empty">and {more:,} more, all of them in the downloads.</p>' if more > 0 else ""
     return f'<section class="transcript" aria-label="transcript">{text}{rest}</section>'
 

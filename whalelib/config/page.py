@@ -428,14 +428,15 @@ SECTIONS: dict[str, type] = {
 _SURVEY = ("ocean", "reading")
 _FITTED = (*_SURVEY, "data", "features", "augment", "model", "train", "objective", "sampling", "pseudo")
 _TAUGHT = (
-    "transcripts", "transcriber", "train", "model.speed", "model.lora_rank", "model.lora_alpha", "model.lora_dropout",
+    "transcripts", "transcriber", "train", "scan.merged_classes", "model.speed",
+    "model.lora_rank", "model.lora_alpha", "model.lora_dropout",
 )  # fmt: skip
 PRODUCTS: dict[str, tuple[str, ...]] = {
     "ocean": ("ocean",),
     "clips": (*_SURVEY, "data"),
     "features": (*_SURVEY, "data", "features"),
     "detector": _FITTED,
-    "transcripts": (*_SURVEY, "data", "transcripts", "model.speed"),
+    "transcripts": (*_SURVEY, "data", "transcripts", "scan.merged_classes", "model.speed"),
     "transcriber": (*_SURVEY, "data", *_TAUGHT),
     "scores": (*_FITTED, "scan"),
     "detections": (*_FITTED, "scan", "post", "deciding", "matching"),

@@ -250,6 +250,10 @@ def _check_together(config: Config, where: str) -> None:
             "lower the first or raise the second",
         ),
         (
+            bool(config.merged_classes) and config.loss == "softmax",
+            "merged_classes takes the most of answers that loss softmax makes exclude each other: choose another loss",
+        ),
+        (
             config.validation_share + config.test_share >= 1,
             "validation_share and test_share together leave no training days: lower one of them",
         ),

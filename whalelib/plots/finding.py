@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from whalelib.plots.style import NEUTRAL, PALETTE, Classes, colours, readable, says, short
+from whalelib.plots.style import NEUTRAL, PALETTE, Classes, colours, lettering, says, short
 
 
 def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Classes) -> None:
@@ -18,7 +18,7 @@ def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Classes) -> None:
     for name in classes:
         part = curve[curve["class"] == name].sort_values("threshold", ascending=False)
         ax.plot(
-            part["false_per_hour"], part["recall"], "o-", ms=2.5, color=colours(classes)[name], label=readable(name)
+            part["false_per_hour"], part["recall"], "o-", ms=2.5, color=colours(classes)[name], label=lettering(name)
         )
     # Rates span decades, and none at all must be on the axis, too.
     ax.set_xscale("symlog", linthresh=1.0)
@@ -36,7 +36,7 @@ def reliability(ax: Axes, tables: dict[str, pd.DataFrame], colour: Mapping[str, 
     shades = colours(list(tables)) | dict(colour or {})
     for name, table in tables.items():
         shade = shades[name]
-        ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=readable(name))
+        ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=lettering(name))
         if "share_low" in table:
             ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.08, lw=0)
     ax.set(xlabel="score", ylabel="share of calls", xlim=(0, 1.01), ylim=(0, 1.01))
@@ -80,7 +80,7 @@ def scores_by_kind(axes: Sequence[Axes], table: pd.DataFrame) -> None:
             if len(here):
                 edges = [*here["low"], here["high"].iloc[-1]]
                 ax.stairs(here["share"], edges, color=shade, ls="--" if kind == "no label" else "-")
-        ax.set(title=readable(str(name)), xlabel="score", ylabel="share of time", yscale="log", xlim=(0, 1))
+        ax.set(title=lettering(str(name)), xlabel="score", ylabel="share of time", yscale="log", xlim=(0, 1))
         ax.set_ylim(1e-4, 1.5)
         ax.set_visible(True)
     shown = [kind for kind in lines if (table["kind"] == kind).any()]
@@ -96,7 +96,7 @@ def hourly(ax: Axes, table: pd.DataFrame, classes: Classes) -> None:
         part = table[table["class"] == name]
         at = part["hour"].map(hours) + (k - (len(classes) - 1) / 2) * 0.8 / max(len(classes), 1)
         reach = (part["per_hour"] - part["per_hour_low"], part["per_hour_high"] - part["per_hour"])
-        look: dict[str, Any] = {"color": colours(classes)[name], "label": readable(name)}
+        look: dict[str, Any] = {"color": colours(classes)[name], "label": lettering(name)}
         ax.errorbar(at, part["per_hour"], yerr=reach, fmt="o", ms=3, lw=0.9, **look)
     step = max(-(-len(hours) // 12), 1)
     shown = [(k, f"{hour:%d %b}\n{hour:%H} h") for hour, k in hours.items() if k % step == 0]
@@ -115,7 +115,9 @@ def activity(ax: Axes, table: pd.DataFrame, classes: Classes) -> None:
     for name, part in table[table["calls"] > 0].groupby("class", sort=False):
         part = part.sort_values("share")
         width = 2.0 if name == "all" else 1.0
-        ax.plot(part["share"], part["recall"], "o-", ms=3, lw=width, color=shades[str(name)], label=readable(str(name)))
+        ax.plot(
+            part["share"], part["recall"], "o-", ms=3, lw=width, color=shades[str(name)], label=lettering(str(name))
+        )
     last = np.inf
     for row in table[table["class"] == "all"].sort_values("share", ascending=False).itertuples():
         if last - row.share > 0.08:  # further apart than a name is long

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from whalelib.plots.style import readable
+from whalelib.plots.style import lettering
 
 
 def pictures(
@@ -45,6 +45,6 @@ def augmented(axes: Sequence[Axes], images: dict[str, np.ndarray], seconds: floa
     for ax in axes:
         ax.set_visible(False)
     for ax, (name, image) in zip(axes, images.items(), strict=False):
-        pictures([ax], image[None], [readable(name)], seconds)
+        pictures([ax], image[None], [lettering(name)], seconds)
         ax.images[0].set_clim(*np.percentile(first, (1, 99.5)))
         ax.set_visible(True)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from whalelib.plots.style import PALETTE, Classes, colours, readable, short
+from whalelib.plots.style import PALETTE, Classes, colours, lettering, short
 
 _MOST_INSIDE = 6  # classes whose legend leaves room for their curves
 
@@ -38,7 +38,7 @@ def precision_recall(ax: Axes, targets: np.ndarray, scores: np.ndarray, classes:
         known = np.isfinite(targets[:, k])
         if 0 < targets[known, k].sum() < known.sum():
             precision, recall, _ = precision_recall_curve(targets[known, k], scores[known, k])
-            ax.plot(recall, precision, color=colours(classes)[name], label=readable(name))
+            ax.plot(recall, precision, color=colours(classes)[name], label=lettering(name))
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.01))
     where: dict[str, Any] = {"loc": "lower left"}
     if len(classes) > _MOST_INSIDE:
@@ -54,7 +54,7 @@ def confusion(ax: Axes, table: pd.DataFrame) -> None:
         if part:
             number, dark = table.iat[row, column], part > 0.6
             ax.text(column, row, f"{number}", ha="center", va="center", color="white" if dark else "black", fontsize=7)
-    names = [[short(readable(name), 24) for name in axis] for axis in (table.columns, table.index)]
+    names = [[short(lettering(name), 24) for name in axis] for axis in (table.columns, table.index)]
     ax.set_xticks(range(len(names[0])), names[0], rotation=40, ha="right")
     ax.set_yticks(range(len(names[1])), names[1])
     ax.set(xlabel="taken for", ylabel="is")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from whalelib.plots.style import PALETTE, Classes, colours, readable
+from whalelib.plots.style import PALETTE, Classes, colours, lettering
 
 
 def spectrogram(
@@ -43,7 +43,7 @@ def boxes(ax: Axes, events: pd.DataFrame, colour: Mapping[str, str], legend: boo
     if legend:
         # Every class where there are few, so that figures can be compared; else those that are in this one.
         shown = [name for name in colour if len(colour) <= len(PALETTE) or name in set(events["label"])]
-        handles = [Rectangle((0, 0), 1, 1, fill=False, ec=colour[name], label=readable(name)) for name in shown]
+        handles = [Rectangle((0, 0), 1, 1, fill=False, ec=colour[name], label=lettering(name)) for name in shown]
         columns = min(max(len(handles), 1), len(PALETTE))
         ax.legend(handles=handles, ncols=columns, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
@@ -54,7 +54,7 @@ def names(ax: Axes, events: pd.DataFrame) -> None:
     for event in events.itertuples():
         at = min(event.high_hz, high) if event.high_hz == event.high_hz else high
         middle = (event.onset + event.offset) / 2
-        text = readable(event.label).replace(" ", "\n", 1)
+        text = lettering(event.label).replace(" ", "\n", 1)
         ax.text(middle, at - 0.015 * (high - low), text, fontsize=6.5, ha="center", va="top", clip_on=True)
 
 
@@ -66,7 +66,7 @@ def lanes(ax: Axes, events: pd.DataFrame, classes: Classes) -> None:
         ax.broken_barh(
             list(zip(here["onset"], here["offset"] - here["onset"], strict=True)), (row - 0.4, 0.8), color=shade
         )
-    ax.set_yticks(range(len(shades)), [readable(name) for name in shades])
+    ax.set_yticks(range(len(shades)), [lettering(name) for name in shades])
     ax.set(xlabel="time (s)", ylim=(len(shades) - 0.4, -0.6))
     ax.tick_params(axis="y", length=0)
 
@@ -90,7 +90,7 @@ def gallery(
         shade = colour.get(event.label, "0.5")
         for edge in (event.onset, event.offset):
             ax.axvline(edge, color=shade, lw=1.2)
-        ax.set_title(f"{event.Index + 1}. {readable(event.label)} {event.score:.2f}", fontsize=8)
+        ax.set_title(f"{event.Index + 1}. {lettering(event.label)} {event.score:.2f}", fontsize=8)
         ax.set(xlabel="", ylabel="")
         ax.tick_params(labelsize=7)
         ax.locator_params(axis="x", nbins=4)
@@ -103,7 +103,7 @@ def score_curves(ax: Axes, scores: pd.DataFrame, classes: Classes) -> None:
     """Scores over time, a line a class."""
     middle = (scores["onset"] + scores["offset"]) / 2
     for name in classes:
-        ax.plot(middle, scores[name], color=colours(classes)[name], label=readable(name), lw=1)
+        ax.plot(middle, scores[name], color=colours(classes)[name], label=lettering(name), lw=1)
     ax.set(xlabel="time (s)", ylabel="score", ylim=(0, 1.02))
 
 

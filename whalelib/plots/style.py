@@ -60,6 +60,11 @@ def readable(label: str) -> str:
     return label.replace("_", " ")
 
 
+def lettering(label: str) -> str:
+    """The same in a figure, where a dollar sign would begin a formula."""
+    return readable(label).replace("$", r"\$")
+
+
 def short(text: str, most: int = 34) -> str:
     """A name that fits beside an axis: its middle is left out where it is long."""
     return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[len(text) - most // 2 :]}"

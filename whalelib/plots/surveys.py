@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from whalelib.plots.style import PALETTE, colours, readable, says
+from whalelib.plots.style import PALETTE, colours, lettering, says
 
 
 def counts(ax: Axes, table: pd.DataFrame, colour: Mapping[str, str] | None = None) -> None:
     """Stacked bars: rows of the table along the axis, columns stacked."""
     known = colours(list(table.columns)) | dict(colour or {})
     shades = [known[name] for name in table.columns]
-    table.rename(columns=readable).plot.barh(stacked=True, ax=ax, color=shades, width=0.8)
+    table.rename(columns=lettering).plot.barh(stacked=True, ax=ax, color=shades, width=0.8)
     ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.invert_yaxis()
 
@@ -28,7 +28,7 @@ def distribution(ax: Axes, values: dict[str, np.ndarray], xlabel: str, colour: M
     parts = ax.boxplot(list(values.values()), orientation="horizontal", **look)
     for box, name in zip(parts["boxes"], values, strict=True):
         box.set(facecolor=shades[name], alpha=0.7)
-    ax.set_yticks(range(1, len(values) + 1), [readable(name) for name in values])
+    ax.set_yticks(range(1, len(values) + 1), [lettering(name) for name in values])
     ax.set_xlabel(xlabel)
 
 
@@ -51,7 +51,7 @@ def shortcuts(ax: Axes, table: pd.DataFrame) -> None:
     """The best AUC that each thing which is not the call reaches; half is chance."""
     best = table.groupby("by")["auc"].max().sort_values()
     ax.barh(range(len(best)), best, color=PALETTE[0], height=0.7)
-    ax.set_yticks(range(len(best)), [readable(name) for name in best.index])
+    ax.set_yticks(range(len(best)), [lettering(name) for name in best.index])
     ax.axvline(0.5, color="0.6", lw=0.8, ls="--")
     ax.set(xlabel="AUC alone", xlim=(0, 1))
     if table.empty:

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from whalelib import audio, plots
+from whalelib import playing, plots
 from whalelib.errors import InputError
 from whalelib.widgets.listening import heard
 from whalelib.widgets.panel import Panel, Seen, slider, turned
@@ -44,11 +44,12 @@ def busiest(
 def cut(
     recordings: pd.DataFrame, recording: str, onset: float, sample_rate: int, seconds: float = WIDTH_SECONDS
 ) -> Stretch:
-    """A stretch that begins at `onset`, or so early that it lies inside the recording."""
+    """A stretch that begins at `onset`, or so early that it lies inside the recording, in the channel that is heard."""
     row = recordings.set_index("recording").loc[recording]
     onset = max(min(onset, row["seconds"] - seconds), 0.0)
-    sound = audio.read(row["path"], onset, min(seconds, row["seconds"] - onset), sample_rate)
-    return Stretch(recording, onset, min(onset + seconds, float(row["seconds"])), sound)
+    seconds = min(seconds, row["seconds"] - onset)
+    sound = playing.window(row["path"], onset, seconds, sample_rate, int(row.get("listen_channel", 1)))
+    return Stretch(recording, onset, onset + seconds, sound)
 
 
 def within(table: pd.DataFrame, view: Stretch) -> pd.DataFrame:

@@ -76,7 +76,7 @@ def drawn(
 ) -> Any:
     """What was annotated above, what was detected below it, and the scores that decided."""
     figure, axes = plt.subplots(3, 1, figsize=(11, 6.8), sharex=True, height_ratios=[1, 1, 0.55])
-    colour = plots.colours(parts.classes)
+    colour = plots.colours(parts.calls)
     for ax, events, title in zip(axes, (truth, found), ("annotated (dotted: possible)", "detected"), strict=False):
         plots.spectrogram(ax, view.sound, config.sample_rate, view.onset, stages.band(config)[1])
         near = within(events, view)
