@@ -62,7 +62,7 @@ def address(home):
         server.kill()
 
 
-def _announced(folder, server, log, seconds=60):
+def _announced(folder, server, log, seconds=180):
     """The address that the server writes down once it answers."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and server.poll() is None:
@@ -103,7 +103,7 @@ def run_all(page, address, path):
     page.goto(address.format(path.name))
     page.wait_for_function(f"window.jupyterapp?.shell.currentWidget?.context?.path == 'notebooks/{path.name}'")
     page.wait_for_function("window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel")
-    page.set_default_timeout(300_000)
+    page.set_default_timeout(600_000)
     page.evaluate(RUN_ALL)
     page.set_default_timeout(60_000)
     book = nbformat.read(path, 4)

@@ -16,6 +16,7 @@ from whalelib.playing import Playable
 
 Span = tuple[float, float, float]  # from, to, step
 _WIDE = {"description_width": "10em"}
+_LIKE_AN_OUTPUT = '<div class="jp-RenderedHTMLCommon">{}</div>'  # as JupyterLab draws tables
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Screen:
             seen.figure.savefig(file, format="jpeg", bbox_inches="tight", pil_kwargs={"quality": 85})
             plt.close(seen.figure)  # or the cell would show it, too
             self.picture.value = file.getvalue()
-        self.table.value = seen.table.to_html() if seen.table is not None else ""
+        self.table.value = _LIKE_AN_OUTPUT.format(seen.table.to_html()) if seen.table is not None else ""
         self.say(seen.words)
         self.sound.value = seen.sound.wav if seen.sound is not None else b""
         self.sound.layout.display = "" if seen.sound is not None else "none"
