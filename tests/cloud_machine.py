@@ -1,6 +1,7 @@
 """A machine of Colab's or Kaggle's in small: a fresh environment with an old torch, in which the first cell is run."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -42,10 +43,12 @@ def with_old_torch(place):
     return place
 
 
-def run_first_cell(machine, inputs):
+def run_first_cell(machine, inputs="/kaggle/input", package=None):
     """The install cell as that machine runs it, beside a folder that is called like the package; its torch after it."""
     (machine / "content" / "whalelib").mkdir(parents=True, exist_ok=True)
     script = install_cell().replace("/kaggle/input", str(inputs))
+    if package:  # a wheel in place of the repository
+        script = re.sub(r"git\+https://[^\"]+", package.as_uri(), script)
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "WHALELIB_HOME")}
     command = [machine / "python" / "bin" / "python", "-c"]
     how = {"cwd": machine / "content", "env": environment, "capture_output": True, "text": True}
