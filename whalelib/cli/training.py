@@ -41,8 +41,8 @@ def publish(
 
     chosen = knobs.resolve(knobs.read_yaml(run / "config.yaml"), where=str(run / "config.yaml"))
     if (run / "transcribe.json").exists() and not detector:
-        store = stages.transcripts(chosen)
-        model, facts = stages.taught(chosen).transcriber, stages.transcriber_facts(chosen, store, run)
+        model = stages.taught(chosen).transcriber
+        facts = stages.transcriber_facts(chosen, stages.transcripts(chosen), run)
     else:
         parts = stages.split(chosen)
         model, facts = stages.trained(chosen, parts).detector, stages.facts(chosen, parts, run)

@@ -291,7 +291,7 @@ def transcriber_facts(config: Config, store: Transcripts, run_folder: str | Path
     """What a card says of a transcriber: its data, what it hears, its training, and what its run measured."""
     recordings, folds = store.tables()[0].set_index("recording"), {}
     for fold in store.folds:
-        held = store.folds[fold].remove_columns("input_features").to_pandas()
+        held = store.table(fold)
         names = held["recording"].unique()
         hours = float(recordings.loc[names, "seconds"].sum()) / 3600 if "seconds" in recordings else np.nan
         groups = sorted(held["group"].unique())
