@@ -13,6 +13,7 @@ _FRONT_END = {"window_seconds": "s", "hop_seconds": "s", "n_mels": "bands", "mel
 _NAMES = {"ap": "average precision", "auc": "ROC AUC", "f1": "F1", "event_f1": "F1, call by call"}
 _OF_TRANSCRIPTS = {
     "unit_error_rate": "unit error rate: wrong, missed and extra calls over all",
+    "window_error_rate": "error rate of words or calls, window by window",
     "f1": "F1, call by call",
     "collar_f1": "F1, beginning and end within collars",
     "onset_off_median": "beginnings off by, median (s)",
@@ -43,6 +44,18 @@ A Whisper that writes down calls in recordings at {rate:,} Hz, one after the oth
 
     transcriber = transcribe.load("{place}")
     events, receipt = transcribe.transcribe(transcriber, recordings)  # recordings: recording, path, seconds
+"""
+
+
+_OF_SPEECH = """
+A Whisper that writes down speech, in windows of up to {window:g} s at {rate:,} Hz.
+
+## How it is used
+
+    from whalelib import transcribe
+
+    transcriber = transcribe.load("{place}")
+    sentences = transcriber.heard(transcriber.hearing.pictures(sounds))  # sounds: [windows, samples]
 """
 
 
@@ -102,7 +115,7 @@ def _of_detector(detector: Any, facts: Mapping[str, Any], place: str) -> list[st
 
 def _of_transcriber(transcriber: Any, facts: Mapping[str, Any], place: str) -> list[str]:
     hearing, words = transcriber.hearing, transcriber.words
-    introduction = _OF_TRANSCRIBER.format(
+    introduction = (_OF_TRANSCRIBER if words.kind == "calls" else _OF_SPEECH).format(
         rate=hearing.sample_rate,
         labels=", ".join(map(_said, _labels(transcriber))),
         window=hearing.window_seconds,
@@ -179,9 +192,9 @@ def _data(facts: Mapping[str, Any]) -> str:
         for fold, row in facts["folds"].items()
         if row["recordings"]
     ]
-    whole = "Every call is annotated." if facts["exhaustive"] else "Not every call is annotated."
+    whole = {True: "Every call is annotated. ", False: "Not every call is annotated. "}.get(facts["exhaustive"], "")
     table = _table(("fold", "recordings", "hours", "days or other groups"), rows)
-    return f"Source: {facts['source']}. {whole} No group lies in two folds.\n\n{table}"
+    return f"Source: {facts['source']}. {whole}No group lies in two folds.\n\n{table}"
 
 
 def _front_end(facts: Mapping[str, Any], options: Mapping[str, Any]) -> str:

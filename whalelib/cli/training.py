@@ -45,7 +45,7 @@ def publish(
         facts = stages.transcriber_facts(chosen, stages.transcripts(chosen), run)
     else:
         parts = stages.split(chosen)
-        model, facts = stages.trained(chosen, parts).detector, stages.facts(chosen, parts, run)
+        model, facts = stages.answering(chosen, parts), stages.facts(chosen, parts, run)
     if to:
         there: str | Path = card.push(model, to, facts, licence, private=not public)
         said = f"Pushed to {there}."

@@ -93,8 +93,8 @@ def left_out(folder: Path, stages: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(sentence for sentences in said for sentence in sentences))
 
 
-def recorded(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> dict[str, Any]:
-    """The figures that the notebooks of these stages have left in a run's folder."""
+def recorded(folder: Path, stages: Sequence[str] = PATH) -> dict[str, Any]:
+    """The figures that the notebooks of these stages have left in a run's folder; by default those of detection."""
     said = [(read_json(folder / f"{stage}.json") or {}).get("values", {}) for stage in stages]
     return {name: value for values in said for name, value in values.items() if name != "left_out"}
 

@@ -298,7 +298,7 @@ def transcriber_facts(config: Config, store: Transcripts, run_folder: str | Path
         folds[fold] = {"recordings": len(names), "windows": len(held), "hours": hours, "groups": groups}
     return {
         "source": os.path.basename(config.speech_path) if config.speech_path else config.source,
-        "exhaustive": True,  # or it could not have been taught
+        "exhaustive": None if config.speech_path else True,  # or it could not have been taught
         "folds": folds,
         "whisper": config.whisper,
         "training": section_of(config, "train", without=("keep_at", "workers", "members")),

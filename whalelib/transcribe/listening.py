@@ -35,6 +35,11 @@ def transcribe(
     """
     if recordings.empty:
         raise InputError("there is no recording to transcribe: check the folder or the table.")
+    if transcriber.words.kind != "calls":
+        raise InputError(
+            "this transcriber writes sentences, which have no times: give it windows by its method heard, or name a "
+            "transcriber of calls."
+        )
     window = transcriber.hearing.window_seconds
     shared = window / 4 if overlap_seconds is None else overlap_seconds
     if not 0 < shared < window:

@@ -93,14 +93,16 @@ def onset_errors(truth: pd.DataFrame, told: pd.DataFrame, rule: Rule = OVERLAP) 
 def taken_for(truth: pd.DataFrame, told: pd.DataFrame, rule: Rule = OVERLAP) -> pd.DataFrame:
     """How many calls of each label (rows) were told as which (columns), one to one by their times alone.
 
-    The column "missed" counts calls that nothing was told of, the row "made up" what was told where no call is.
+    The column "missed" counts calls that nothing was told of, the row "made up" what was told where no call is. What
+    was told of a possible call is in neither.
     """
-    truth, told = truth[truth["truth"] == "present"].reset_index(drop=True), told.reset_index(drop=True)
-    event = judge(truth.assign(label="call"), told.assign(label="call"), rule)["event"].to_numpy()
-    said = told["label"].reset_index(drop=True)
-    labels = sorted({*truth["label"], *said})
+    truth, told = truth[truth["truth"] != "absent"].reset_index(drop=True), told.reset_index(drop=True)
+    judged = judge(truth.assign(label="call"), told.assign(label="call"), rule)
+    judged, said = judged[judged["verdict"] != "open"], told["label"][(judged["verdict"] != "open").to_numpy()]
+    event, present = judged["event"].to_numpy(), truth[truth["truth"] == "present"]
+    labels = sorted({*present["label"], *said})
     table = pd.crosstab(truth["label"].to_numpy()[event[event >= 0]], said[event >= 0].to_numpy())
     table = table.reindex(index=labels, columns=labels, fill_value=0)
-    table["missed"] = truth["label"].value_counts().reindex(labels, fill_value=0) - table.sum(axis=1)
+    table["missed"] = present["label"].value_counts().reindex(labels, fill_value=0) - table.sum(axis=1)
     made_up = said[event < 0].value_counts().reindex([*labels, "missed"], fill_value=0)
     return pd.concat([table, made_up.rename("made up").to_frame().T]).rename_axis(index="annotated", columns="told")
