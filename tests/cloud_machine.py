@@ -50,6 +50,7 @@ def run_first_cell(machine, inputs="/kaggle/input", package=None):
     if package:  # a wheel in place of the repository
         script = re.sub(r"git\+https://[^\"]+", package.as_uri(), script)
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "WHALELIB_HOME")}
+    environment["PIP_NO_COMPILE"] = "1"  # what is imported is compiled then; all of it takes longer than the rest
     command = [machine / "python" / "bin" / "python", "-c"]
     how = {"cwd": machine / "content", "env": environment, "capture_output": True, "text": True}
     done = subprocess.run([*command, script], **how)
