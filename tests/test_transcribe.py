@@ -785,7 +785,7 @@ def test_the_command_writes_tables_and_a_receipt(season, tmp_path):
     command = ["transcribe", str(tmp_path / "model"), str(folder), "--out", str(tmp_path / "told"), "--json"]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
-    said = json.loads(shown.stdout.strip().splitlines()[-1])
+    said = json.loads(shown.stdout)
     assert (said["recordings"], said["transcribed"]) == (3, 2)
     receipt = pd.read_csv(tmp_path / "told" / "receipt.csv", index_col="recording")
     assert receipt.loc["broken", "status"] == "failed"
