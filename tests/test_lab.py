@@ -15,7 +15,6 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed here: apt-get install chromium"),
 ]
 SMALL = {
@@ -141,6 +140,7 @@ def move(page, knob, times, key="ArrowRight"):
         page.keyboard.press(key)
 
 
+@pytest.mark.lab
 def test_every_notebook_runs_by_hand_after_the_other(page, address, home, tmp_path):
     """What one has made the next one finds, wherever notebooks lie; and pictures follow their sliders."""
     books = sorted((home / "notebooks").glob("0[1-7]*.ipynb"))
@@ -159,6 +159,7 @@ def test_every_notebook_runs_by_hand_after_the_other(page, address, home, tmp_pa
     assert {path.name.split("-")[0] for path in (home / "cache").iterdir()} >= {"ocean", "clips", "detector", "scores"}
 
 
+@pytest.mark.slow
 def test_the_quick_way_runs_as_it_is_opened(page, address, home, tmp_path):
     path = home / "notebooks" / "00_quickstart.ipynb"
     assert path.exists()  # the home was given its own copies

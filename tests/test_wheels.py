@@ -118,7 +118,7 @@ def test_pip_takes_a_wheel_that_was_written_here(tmp_path):
     assert {line for line in ours if "RECORD" not in line} <= {line.removeprefix("../") for line in theirs}
 
 
-@pytest.mark.slow
+@pytest.mark.colab
 def test_a_session_without_a_network_installs_from_a_real_folder(tmp_path):
     """And the package that is installed there makes the same wheel of itself."""
     python = f"3.{sys.version_info.minor}"
