@@ -223,7 +223,7 @@ def test_an_unknown_source_lists_those_there_are():
 
 
 def test_every_source_says_what_it_is():
-    here = Path(sources.__file__).parents[2] / "docs" / "sources.md"
+    here = Path(sources.__file__).parents[2] / "docs" / "reference" / "sources.md"
     docs = here.read_text(encoding="utf-8")
     for name, entry in sources.names().items():
         assert entry.says.endswith(".") and entry.needs and entry.origin
