@@ -66,13 +66,8 @@ def crop(
 def _by_detector(chosen: Config, folder: str, recordings: pd.DataFrame, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What a detector's scores make worth looking at. Scores are kept, so that another bar needs no other scan."""
     from whalelib import activity, predict, stages
-    from whalelib.models import Detector
 
-    own = next((place for place in (Path(folder) / "detector", Path(folder)) if (place / "config.json").exists()), None)
-    if own is None:
-        raise InputError(f"{folder} holds no detector: name the folder of a training, or of a published detector.")
-    how = stages.scanning(chosen)
-    receipt = predict.scan(Detector.from_pretrained(str(own)).eval(), recordings, out / "scores", **how)
+    receipt = predict.scan(stages.detector_of(folder), recordings, out / "scores", **stages.scanning(chosen))
     reasons = receipt.groupby("recording")["reason"].first()
     analysed = receipt.loc[receipt["analysed_seconds"] > 0, "recording"].unique().tolist()
     if not analysed:

@@ -38,9 +38,8 @@ def listener(model: str, given: Mapping[str, Any]) -> Listener:
 
     A run knows its thresholds, from its validation days; any other detector must be given a `threshold`, as knobs are.
     """
-    plain = {
-        name: value for name, value in given.items() if name != "scan_hop_seconds"
-    }  # held against the model's clip
+    # The step between windows is held against the model's clip, which is not known yet.
+    plain = {name: value for name, value in given.items() if name != "scan_hop_seconds"}
     own = resolve(plain, "the knobs of the scan").flat(_SECTIONS)  # refuses what is no knob
     for name in given:
         if name not in own:
