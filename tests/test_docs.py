@@ -161,7 +161,7 @@ def test_the_reference_holds_what_the_code_holds():
         assert all(re.search(rf"^\| `{name}` \| .+ \| .+ \|$", columns, re.MULTILINE) for name in schema)
     assert all(f"- **{name}**: " in reference.sources() for name in sources.names())
     commands = reference.commands()
-    assert "## whalelib store build" in commands and "| `-c, --config` |" in commands and "run-one" not in commands
+    assert "## whalelib store build" in commands and "| `-c, --config` |" in commands and "stand-ready" not in commands
 
 
 def test_every_environment_variable_is_told_of():

@@ -77,12 +77,12 @@ def status(
     typer.echo(", ".join(counts) + (f"; about {experiment.duration(left)} left, {width} at a time" if left else ""))
 
 
-@app.command("run-one", hidden=True)
-def run_one(order: str) -> None:
-    """One run of a grid, as its grid orders it; it ends when its standard input does."""
-    from whalelib.experiment import dealing
+@app.command("stand-ready", hidden=True)
+def stand_ready() -> None:
+    """Do runs of grids as they are ordered, each in a fork; it ends when its standard input does."""
+    from whalelib.experiment import dealing, standing
 
-    dealing.do(order, lambda run: _around(run.experiment.name))
+    standing.stand_ready(lambda order: dealing.do(order, lambda run: _around(run.experiment.name)))
 
 
 def _around(name: str) -> experiment.Around:

@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from whalelib.errors import InputError, needs_extra
-from whalelib.experiment.dealing import Pool, in_own_process
+from whalelib.experiment.dealing import Pool, done_by_another
 from whalelib.experiment.planning import Run
 
 _ANSWER_SECONDS = 20.0
@@ -122,4 +122,4 @@ def on_worker(order: Mapping[str, Any]) -> dict[str, Any]:
         task = worker.state.tasks.get(key)
         return task is None or task.state not in ("executing", "long-running")
 
-    return in_own_process({**order, "environment": {**order["environment"], **threads}}, given_up)
+    return done_by_another({**order, "environment": {**order["environment"], **threads}}, given_up)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import abc
-import contextlib
-import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +21,9 @@ from whalelib.experiment.grid import give_up, run_one
 from whalelib.experiment.keeping import read_json
 from whalelib.experiment.places import cache_root, home
 from whalelib.experiment.planning import Run, run_of
+from whalelib.experiment.standing import GRACE_SECONDS, dismiss, in_own_process
 
 _MOST_DEATHS = 3  # of the processes of one run; then it is the run that kills them
-_GRACE_SECONDS = 15.0  # to end by itself, kernel and all
 
 
 class Pool(abc.ABC):
@@ -39,7 +35,7 @@ class Pool(abc.ABC):
 
     @abc.abstractmethod
     def start(self, order: dict[str, Any]) -> Any:
-        """Have a run done; a future of its outcome, as `in_own_process` gives it."""
+        """Have a run done; a future of its outcome, as `done_by_another` gives it."""
 
     @abc.abstractmethod
     def ended(self, flying: list[Any]) -> list[Any]:
@@ -95,7 +91,7 @@ class Processes(Pool):
 
     def start(self, order: dict[str, Any]) -> Any:
         order["environment"].setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", self.threads))
-        return self.pool.submit(in_own_process, order, self.stopped.is_set)
+        return self.pool.submit(done_by_another, order, self.stopped.is_set)
 
     def ended(self, flying: list[Any]) -> list[Any]:
         return list(futures.wait(flying, timeout=1, return_when=futures.FIRST_COMPLETED).done)
@@ -106,6 +102,7 @@ class Processes(Pool):
     def stop(self) -> None:
         self.stopped.set()
         self.pool.shutdown()
+        dismiss()
 
 
 def order(run: Run) -> dict[str, Any]:
@@ -122,37 +119,10 @@ def order(run: Run) -> dict[str, Any]:
     }
 
 
-def in_own_process(order: Mapping[str, Any], given_up: Callable[[], bool]) -> dict[str, Any]:
-    """Do a run in a process of its own, until nobody wants it any more: its result, or how the process died."""
-    said = {name: value for name, value in order.items() if name != "environment"}
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "whalelib.cli", "run-one", json.dumps(said)],
-            stdin=subprocess.PIPE,  # it ends when this closes, and this closes when we die, however we die
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            env={**os.environ, **order["environment"]},
-            start_new_session=True,
-        )
-        assert process.stdin
-        while process.poll() is None and not given_up():
-            _wait(process, 1.0)
-        process.stdin.close()
-        _wait(process, _GRACE_SECONDS)
-        if process.poll() is None:
-            process.kill()
-        status = process.wait()
-        errors.seek(0)
-        last = (errors.read().strip().splitlines() or [""])[-1]
-    if status == 0:
-        return {"result": read_json(Path(order["folder"]) / "result.json")}
-    how = f"signal {-status} ended its process" if status < 0 else f"its process ended with status {status}"
-    return {"died": f"{how}{': ' + last if last else ''}"}
-
-
-def _wait(process: subprocess.Popen, seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+def done_by_another(order: Mapping[str, Any], given_up: Callable[[], bool]) -> dict[str, Any]:
+    """Have a run done in a process of its own, until nobody wants it any more: its result, or how the process died."""
+    died = in_own_process(order, given_up)
+    return {"died": died} if died else {"result": read_json(Path(order["folder"]) / "result.json")}
 
 
 def ordered(order: Mapping[str, Any]) -> Run:
@@ -166,9 +136,9 @@ def ordered(order: Mapping[str, Any]) -> Run:
     return run
 
 
-def do(words: str, around: Callable[[Run], Around]) -> None:
+def do(order: Mapping[str, Any], around: Callable[[Run], Around]) -> None:
     """Do the run of an order in this process, as long as its standard input is open."""
-    asked = ordered(json.loads(words))
+    asked = ordered(order)
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     run_one(asked, around(asked))
 
@@ -176,5 +146,5 @@ def do(words: str, around: Callable[[Run], Around]) -> None:
 def _end_with(lifeline: Any) -> None:
     lifeline.read()
     os.kill(os.getpid(), signal.SIGINT)  # papermill takes its kernel with it
-    threading.Event().wait(_GRACE_SECONDS - 5)
+    threading.Event().wait(GRACE_SECONDS - 5)
     os._exit(1)
