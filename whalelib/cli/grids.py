@@ -26,10 +26,16 @@ def grid(
     jobs: Annotated[int, typer.Option(help="runs at once on this machine, or jobs of Slurm")] = 1,
     dask: Annotated[str, typer.Option(help="the scheduler of a Dask cluster, as tcp://10.0.0.1:8786")] = "",
     slurm: Annotated[bool, typer.Option("--slurm", help="have Slurm's jobs do the runs; docs/how-to/slurm.md")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="only tell what it would take, from one epoch of each case")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml --jobs 2"""
     asked = experiment.load_experiment(file)
+    if probe:
+        _probe(asked, jobs, json)
+        return
     try:
         with _terminated_as_interrupted():
             done = experiment.run_grid(asked, retry, _around(asked.name), _dealer(jobs, dask, slurm))
@@ -83,6 +89,31 @@ def stand_ready() -> None:
     from whalelib.experiment import dealing, standing
 
     standing.stand_ready(lambda order: dealing.do(order, lambda run: _around(run.experiment.name)))
+
+
+def _probe(asked: experiment.Experiment, jobs: int, json: bool) -> None:
+    """Case by case what its runs will take, and all of it."""
+    if jobs < 1:
+        raise InputError(f"jobs {jobs} would do nothing: give 1 or more.")
+    trials = []
+    for trial in experiment.expected(asked):
+        trials.append(trial)
+        each = (
+            "cannot be run: " + trial.reason
+            if trial.seconds is None
+            else f"about {experiment.duration(trial.seconds)} each"
+        )
+        typer.echo(f"{trial.case}: {trial.runs} runs, {each}")
+    runs = sum(trial.runs for trial in trials if trial.seconds is not None)
+    seconds = experiment.at_once(trials, jobs)
+    if json:
+        as_json({"cases": [dataclasses.asdict(trial) for trial in trials], "runs": runs, "seconds": seconds})
+    elif runs:
+        typer.echo(f"{runs} runs, about {experiment.duration(seconds)} in all, {jobs} at a time; none was begun.")
+    else:
+        typer.echo("No run is left.")
+    if any(trial.seconds is None for trial in trials):
+        raise typer.Exit(1)
 
 
 def _around(name: str) -> experiment.Around:

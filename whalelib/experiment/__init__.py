@@ -31,6 +31,7 @@ from whalelib.experiment.places import (
     recipe,
 )
 from whalelib.experiment.planning import Run, check, runs
+from whalelib.experiment.probing import Expected, at_once, expected
 from whalelib.experiment.sharing import alone, holder
 from whalelib.experiment.watching import STATES, Row, duration, seconds_left, status
 
@@ -41,17 +42,20 @@ __all__ = [
     "STAGES",
     "STATES",
     "Around",
+    "Expected",
     "Experiment",
     "Here",
     "Row",
     "Run",
     "StageFailed",
     "alone",
+    "at_once",
     "cache",
     "cache_root",
     "check",
     "duration",
     "enter_home",
+    "expected",
     "experiments",
     "holder",
     "home",
