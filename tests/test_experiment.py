@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from toys import PLAN, begun, lay, written
 
-from whalelib import experiment
+from whalelib import experiment, ledger
 from whalelib.config import resolve
 from whalelib.errors import InputError
 
@@ -165,3 +166,32 @@ def test_by_hand_nothing_is_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment.record("", "train", resolve({}), score=1.0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_two_runs_of_one_experiment_give_the_same_table(tmp_path, monkeypatch):
+    """In two homes with nothing in common, but for the days and the minutes."""
+    tables = []
+    for place in ("here", "there"):
+        home = tmp_path / place
+        (home / "experiments").mkdir(parents=True)
+        monkeypatch.setenv("WHALELIB_HOME", str(home))
+        monkeypatch.setenv("WHALELIB_CACHE", str(home / "cache"))
+        knobs = {
+            "ocean_days": 5,
+            "ocean_minutes": 1.0,
+            "ocean_density": 2.0,
+            "width": 8,
+            "epochs": 2,
+            "keep_sound": False,
+        }
+        plan = {**PLAN, "base": knobs, "grid": {"padding": ["wrap"]}, "metric": "test_ap"}
+        experiment.run_grid(experiment.load_experiment(written(home / "experiments" / "twice.yaml", plan)))
+        ledger.write_log(home)
+        rows = [
+            line for line in (home / ledger.LOG).read_text().splitlines() if line.startswith(("|", "**Found", "- "))
+        ]
+        assert len(rows) > 3
+        tables.append([re.sub(r"\| [\d.]+ \| \d{4}-\d\d-\d\d \|", "|", row) for row in rows])
+    assert tables[0] == tables[1]
+    assert "test_ap" in tables[0][0]
