@@ -32,6 +32,33 @@ def test_a_class_keeps_its_colour_whatever_else_is_in_a_figure():
     assert axes[2].lines[2].get_color() == given["upcall"]
 
 
+def test_a_label_that_is_no_class_is_grey_and_takes_no_class_its_colour(axes_of_counts):
+    colour = plots.colours(["fin", "upcall"])
+    shown = axes_of_counts(pd.DataFrame({"dcall": [1], "fin": [2], "nothing": [3], "upcall": [4]}), colour)
+    assert shown["fin"] == colour["fin"] and shown["upcall"] == colour["upcall"]
+    assert {shown["dcall"], shown["nothing"]}.isdisjoint(colour.values()) and shown["dcall"] != shown["nothing"]
+    alone = axes_of_counts(pd.DataFrame({"dcall": [1], "fin": [2]}), None)  # without classes each has its own
+    assert alone == plots.colours(["dcall", "fin"])
+
+
+@pytest.fixture
+def axes_of_counts():
+    """The colour of each column of a table, as its bars are drawn."""
+
+    def drawn(table, colour):
+        _, ax = plt.subplots()
+        plots.counts(ax, table, colour)
+        bars = [bar.patches[0].get_facecolor() for bar in ax.containers]
+        plt.close()
+        return {name: same(to_hex(bar), colour) for name, bar in zip(table.columns, bars, strict=True)}
+
+    def same(shade, colour):
+        named = [*(colour or {}).values(), *plots.PALETTE]
+        return next((name for name in named if to_hex(name) == shade), shade)
+
+    return drawn
+
+
 def test_more_classes_than_colours_have_tints_and_shades():
     shades = plots.colours([f"species {k:02d}" for k in range(22)])
     assert len(set(shades.values())) == 22

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from whalelib.plots.style import NEUTRAL, PALETTE, Classes, colours, lettering, says, short
+from whalelib.plots.style import NEUTRAL, PALETTE, Classes, coloured, colours, lettering, says, short
 
 
 def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Classes) -> None:
@@ -33,9 +33,9 @@ def detection_curve(ax: Axes, curve: pd.DataFrame, classes: Classes) -> None:
 def reliability(ax: Axes, tables: dict[str, pd.DataFrame], colour: Mapping[str, str] | None = None) -> None:
     """The share of calls among scores over their mean, a line each; on the diagonal scores are probabilities."""
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, ls="--")
-    shades = colours(list(tables)) | dict(colour or {})
+    known = coloured(tables, colour)
     for name, table in tables.items():
-        shade = shades[name]
+        shade = known[name]
         ax.plot(table["score"], table["share"], "o-", ms=3, color=shade, label=lettering(name))
         if "share_low" in table:
             ax.fill_between(table["score"], table["share_low"], table["share_high"], color=shade, alpha=0.08, lw=0)

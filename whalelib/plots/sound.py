@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from whalelib.plots.style import PALETTE, Classes, colours, lettering
+from whalelib.plots.style import OTHER, PALETTE, Classes, colours, lettering
 
 
 def spectrogram(
@@ -35,7 +35,7 @@ def boxes(ax: Axes, events: pd.DataFrame, colour: Mapping[str, str], legend: boo
         bottom = low if np.isnan(event.low_hz) else event.low_hz
         top = high if np.isnan(event.high_hz) else event.high_hz
         dotted = ":" if event.truth == "possible" else "-"
-        shade = colour.get(event.label, "0.5")
+        shade = colour.get(event.label, OTHER)
         box = Rectangle(
             (event.onset, bottom), event.offset - event.onset, top - bottom, fill=False, ec=shade, ls=dotted, lw=1.3
         )
@@ -87,7 +87,7 @@ def gallery(
     for ax, event, (onset, sound) in zip(axes, events, sounds, strict=False):
         ax.set_visible(True)
         spectrogram(ax, sound, sample_rate, onset, high_hz)
-        shade = colour.get(event.label, "0.5")
+        shade = colour.get(event.label, OTHER)
         for edge in (event.onset, event.offset):
             ax.axvline(edge, color=shade, lw=1.2)
         ax.set_title(f"{event.Index + 1}. {lettering(event.label)} {event.score:.2f}", fontsize=8)
@@ -123,7 +123,7 @@ def overview(ax: Axes, scores: pd.DataFrame, events: pd.DataFrame, classes: Clas
     ax.fill_between(onset[firsts], np.maximum.reduceat(highest, firsts), color="0.82", lw=0, step="post")
     shades = colours(classes)
     for name, part in events.groupby("label"):
-        ax.vlines((part["onset"] + part["offset"]) / 2, 1.08, 1.4, color=shades.get(str(name), "0.5"), lw=1.2)
+        ax.vlines((part["onset"] + part["offset"]) / 2, 1.08, 1.4, color=shades.get(str(name), OTHER), lw=1.2)
     ax.axvspan(*view, color=PALETTE[0], alpha=0.13, lw=0)
     ax.set(xlim=(0, float(offset[-1])), ylim=(0, 1.45), yticks=[])
     ax.spines["left"].set_visible(False)

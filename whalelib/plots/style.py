@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 # What is no class beside the classes is grey, and takes no class's colour away.
 NEUTRAL = {"noise": "0.6", "nothing": "0.75", "not known": "0.9", "all": "0.3"}
+OTHER = "0.5"  # a label that is no class
 Classes = Sequence[str] | Mapping[str, str]  # names, or the colour of each; then those stay as they are
 STYLE: dict[str, Any] = {
     "figure.dpi": 90,
@@ -49,6 +50,13 @@ def colours(classes: Classes) -> dict[str, str]:
     names = sorted(set(classes) - set(NEUTRAL))
     given = {name: shades[k % len(shades)] for k, name in enumerate(names)}
     return {name: given.get(name) or NEUTRAL[name] for name in sorted(classes)}
+
+
+def coloured(names: Iterable[str], colour: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A colour for each name: that of `colour`, the classes', or grey where it is none of these; their own without."""
+    names = list(names)
+    given = dict(NEUTRAL) | dict(colours(names) if colour is None else colour)
+    return {name: given.get(name, OTHER) for name in names}
 
 
 def _halfway(shade: str, end: str) -> str:

@@ -9,25 +9,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from whalelib.plots.style import PALETTE, colours, lettering, says
+from whalelib.plots.style import PALETTE, coloured, lettering, says
 
 
 def counts(ax: Axes, table: pd.DataFrame, colour: Mapping[str, str] | None = None) -> None:
     """Stacked bars: rows of the table along the axis, columns stacked."""
-    known = colours(list(table.columns)) | dict(colour or {})
-    shades = [known[name] for name in table.columns]
-    table.rename(columns=lettering).plot.barh(stacked=True, ax=ax, color=shades, width=0.8)
+    known = coloured(table.columns, colour)
+    table.rename(columns=lettering).plot.barh(stacked=True, ax=ax, color=list(known.values()), width=0.8)
     ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.invert_yaxis()
 
 
 def distribution(ax: Axes, values: dict[str, np.ndarray], xlabel: str, colour: Mapping[str, str] | None = None) -> None:
     """One box a class."""
-    shades = colours(list(values)) | dict(colour or {})
+    known = coloured(values, colour)
     look: dict[str, Any] = {"patch_artist": True, "widths": 0.6, "showfliers": False, "medianprops": {"color": "black"}}
     parts = ax.boxplot(list(values.values()), orientation="horizontal", **look)
     for box, name in zip(parts["boxes"], values, strict=True):
-        box.set(facecolor=shades[name], alpha=0.7)
+        box.set(facecolor=known[name], alpha=0.7)
     ax.set_yticks(range(1, len(values) + 1), [lettering(name) for name in values])
     ax.set_xlabel(xlabel)
 
