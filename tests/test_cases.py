@@ -88,6 +88,7 @@ def test_folders_are_called_so_that_every_file_system_takes_them(toy):
         ({"search": {"ranges": {"n_mels": {"low": 3}}}}, "have low and high"),
         ({"search": {"ranges": {"n_mels": [8]}}, "grid": {"padding": ["wrap"]}}, "a search draws its cases itself"),
         ({"matters": "much"}, "matters must be a number"),
+        ({"beside": "train_seconds"}, "beside must be a list"),
         ({"base": {"source": "raven", "data_path": "/no/such/folder"}}, "/no/such/folder is not there"),
         ({"base": {"source": "raven", "data_path": "$NO_SUCH_SET/a"}}, "a variable that is not set"),
         ({"base": {"source": "raven"}}, "the source raven needs data_path"),

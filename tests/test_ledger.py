@@ -64,6 +64,18 @@ def test_a_clear_difference_is_a_result(tmp_path):
     assert "**Note:** Seen by hand." in log
 
 
+def test_what_the_question_asks_for_too_stands_beside_its_metric(tmp_path):
+    values = by_seed([0.80, 0.82, 0.81], [0.60, 0.61, 0.62])
+    home = home_with(tmp_path, values, {**PLAN, "beside": ["train_seconds", "test_ap", "never_measured"]})
+    for seed, seconds in enumerate((9.0, 10.0, 11.0)):
+        measured = {"event_f1": values["wrap", seed], "train_seconds": seconds, "test_ap": 0.5}
+        changed(home, {"values": measured}, f"padding=wrap,seed={seed}")
+    log = ledger.render(home)
+    assert "| case | seeds | event_f1 | difference | train_seconds | test_ap | minutes a run |" in log
+    assert "| padding wrap | 3 | 0.810 ± 0.025 | reference | 10.0 ± 2.5 | 0.500 ± 0.000 |" in log
+    assert "| padding zeros | 3 | 0.610 ± 0.025 | -0.200 ± 0.025 | – | 0.500 ± 0.000 |" in log
+
+
 def test_no_difference_is_called_negative_in_the_title(tmp_path):
     log = ledger.render(home_with(tmp_path, by_seed([0.80, 0.82, 0.81], [0.81, 0.80, 0.82])))
     assert "· Padding (negative)" in log

@@ -14,8 +14,8 @@ from whalelib.experiment.cases import Case, written_out
 from whalelib.experiment.executing import parse_stages
 
 EXPERIMENT_KEYS = (
-    "title", "question", "expectation", "base", "cases", "grid", "search", "seeds", "stages", "metric", "matters",
-    "note", "local",
+    "title", "question", "expectation", "base", "cases", "grid", "search", "seeds", "stages", "metric", "beside",
+    "matters", "note", "local",
 )  # fmt: skip
 
 
@@ -35,6 +35,7 @@ class Experiment:
     stages: list[str]
     metric: str
     matters: float  # the smallest difference in the metric that anyone would act on
+    beside: tuple[str, ...] = ()  # other values that the log shows, because the question asks for them, too
     note: str = ""
     local: bool = False  # its results stay on the machine they were made on, and out of the common log
     search: search.Search | None = None
@@ -67,6 +68,9 @@ def load_experiment(path: str | Path) -> Experiment:
     matters = content.get("matters", 0.0)
     if type(matters) not in (int, float) or matters < 0:
         raise InputError(f"{path}: matters must be a number, the smallest difference that anyone would act on.")
+    beside = content.get("beside", [])
+    if not isinstance(beside, list) or not all(isinstance(name, str) for name in beside):
+        raise InputError(f"{path}: beside must be a list of values to show beside the metric, as in [train_seconds].")
     stages = content.get("stages", ["all"])
     if not isinstance(stages, list) or not stages:
         raise InputError(f"{path}: stages must be a list, as in [train, inference].")
@@ -82,6 +86,7 @@ def load_experiment(path: str | Path) -> Experiment:
         seeds=seeds,
         stages=parse_stages(stages),
         metric=content["metric"],
+        beside=tuple(beside),
         matters=float(matters),
         note=str(content.get("note", "")).strip(),
         local=bool(content.get("local", False)),

@@ -105,7 +105,7 @@ def _rows(
     else:
         listed = list(shown)
     measured = {name for case in listed for run in case.runs for name in values(run)}
-    beside = [name for name in _beside(experiment.metric) if name in measured]
+    beside = [name for name in _beside(experiment) if name in measured]
     reference = _reference(planned, shown)
     compare = len(listed) > 1 and not searching.is_search(experiment)
     sized = "parameters" in measured
@@ -140,11 +140,12 @@ def _rows(
     return markdown.table(head, rows)
 
 
-def _beside(metric: str) -> list[str]:
-    """The metrics to show with this one: among them the area under the other curve of the same clips."""
-    fold, _, kind = metric.rpartition("_")
+def _beside(experiment: Experiment) -> list[str]:
+    """What to show with the metric: what the file asks for, and the area under the other curve of the same clips."""
+    fold, _, kind = experiment.metric.rpartition("_")
     other = {"ap": f"{fold}_auc", "auc": f"{fold}_ap"}.get(kind) if fold == "validation" else None
-    return [*([other] if other else []), *(name for name in _BESIDE if name != metric)]
+    names = [*experiment.beside, *([other] if other else []), *_BESIDE]
+    return [name for name in dict.fromkeys(names) if name != experiment.metric]
 
 
 def _mean(case: Case, name: str) -> Estimate:
