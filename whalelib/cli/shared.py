@@ -13,11 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from whalelib import config as knobs
+from whalelib.cli.misuse import Commands
 from whalelib.experiment.keeping import jsonable
 
 TRACEBACK = "--traceback"  # anywhere among the words; `cli.main` takes it out
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
