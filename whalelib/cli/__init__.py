@@ -24,7 +24,7 @@ from whalelib.cli import (  # each adds its commands
     training,
     transcribing,
 )
-from whalelib.cli.misuse import lacking
+from whalelib.cli.commands import lacking
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 

@@ -30,6 +30,8 @@ def grid(
 ) -> None:
     """Run every run of an experiment that is not done yet. Example: whalelib grid experiments/padding.yaml --jobs 2"""
     asked = experiment.load_experiment(file)
+    if not dask and not slurm:  # elsewhere there may be more than here
+        experiment.can_run(asked.stages)
     try:
         with _terminated_as_interrupted():
             done = experiment.run_grid(asked, retry, _around(asked.name), _dealer(jobs, dask, slurm))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from whalelib import config as knobs
-from whalelib.cli.misuse import Commands
+from whalelib.cli.commands import Commands
 from whalelib.experiment.keeping import jsonable
 
 TRACEBACK = "--traceback"  # anywhere among the words; `cli.main` takes it out
@@ -26,6 +26,23 @@ app = typer.Typer(
     help="From hydrophone recordings and their annotations to a trusted whale-call detector. "
     f"With {TRACEBACK} an error shows where it arose.",
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from whalelib import __version__
+
+        typer.echo(f"whalelib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", help="show the version and exit", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="knobs to set, as knob=value", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="a YAML file of knobs to start from")]

@@ -7,6 +7,7 @@ A run's folder holds its executed notebooks, `config.yaml`, one JSON file a stag
 from whalelib.experiment.executing import (
     Around,
     StageFailed,
+    can_run,
     keep_knobs,
     left_out,
     parse_stages,
@@ -49,6 +50,7 @@ __all__ = [
     "alone",
     "cache",
     "cache_root",
+    "can_run",
     "check",
     "duration",
     "enter_home",

@@ -1,4 +1,4 @@
-"""Words that no command knows, and packages that are not there: one sentence each, as for every other mistake."""
+"""All commands together: their order, words that none of them knows, packages that are not there, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ PANELS = {
     "More": ("crop", "transcribe", "store", "fit", "miniature", "wheels"),
 }
 _PANEL = {name: panel for panel, names in PANELS.items() for name in names}
+_GO_ON = ("demo", "run", "scan", "transcribe", "fit")  # where they were interrupted, when they are given again
 _DISTRIBUTIONS = {"iterstrat": "iterative-stratification"}  # whose name is not that of what is imported
 
 
@@ -48,8 +49,13 @@ class Commands(typer.core.TyperGroup):
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        with _one_sentence(ctx):  # the words of the command itself are read here, too
-            return super().invoke(ctx)
+        try:
+            with _one_sentence(ctx):  # the words of the command itself are read here, too
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if ctx.invoked_subcommand in _GO_ON:
+                typer.echo("\nInterrupted: the same command goes on where it stopped.", err=True)
+            raise typer.Exit(130) from None
 
 
 @contextlib.contextmanager
