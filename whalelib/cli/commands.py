@@ -72,7 +72,8 @@ def _one_sentence(above: Any = None) -> Iterator[None]:
 def sentence(error: Any, command: str = "whalelib") -> str:
     """What was mistyped, where, and what to write in its place; `command` is told where the error does not know it."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else command
+    if context:  # however it was started, as by `python -m whalelib.cli`
+        command = "whalelib" + context.command_path.removeprefix(str(context.find_root().info_name))
     parameter = getattr(error, "param", None)
     said = str(error.format_message()).strip().rstrip(".")
     unknown = re.match(r"No such command '(.*?)'", said)
