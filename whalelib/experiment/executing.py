@@ -143,7 +143,8 @@ def _execute(stage: str, target: Path, config: Config, folder: Path, progress: b
             kernel_name="python3",
             progress_bar=progress and os.isatty(2),
             cwd=str(home()),
-            extra_arguments=["--log-level=ERROR"],  # the kernel warns that loopback is not encrypted
+            # The kernel warns that loopback is not encrypted, and after Ctrl-C that nobody listens any more.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as error:
         if error.ename == "InputError":
