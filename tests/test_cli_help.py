@@ -13,6 +13,7 @@ from whalelib import cli, doctor, experiment
 from whalelib.cli import commands as all_commands
 from whalelib.cli import running
 from whalelib.cli.findings import told
+from whalelib.cli.shared import trained
 from whalelib.errors import InputError
 
 
@@ -185,7 +186,7 @@ def test_a_run_says_what_comes_next_and_can_be_named(monkeypatch, tmp_path):
     monkeypatch.setattr(experiment, "run_stages", lambda chosen, stages, folder, *_, **__: folders.append(folder))
     shown = CliRunner().invoke(cli.app, ["run", "eda", "n_mels=32", "--name", "my sea"])
     assert folders[-1] == tmp_path / "experiments/runs/base/my sea"
-    assert "Next: `whalelib run features n_mels=32 --name 'my sea'`." in shown.output
+    assert "Next: `whalelib run train n_mels=32 --name 'my sea'`." in shown.output
     shown = CliRunner().invoke(cli.app, ["run", "all", "n_mels=32"])
     assert "Next: `whalelib scan experiments/runs/base/n_mels=32 RECORDINGS --out found`" in shown.output
     for folder in ("a" * 300, "b" * 300):
@@ -208,3 +209,18 @@ def test_the_doctors_rows_are_as_many_as_are_asked_for():
     assert all(f"tape_{k}.wav" in every for k in range(9)) and "more" not in every
     assert "    | a" in every and every.endswith("0 errors, 1 warning, 1 note.")
     assert told([], 3) == doctor.render([])
+
+
+def test_a_folder_that_is_not_there_is_no_name_of_the_hub(monkeypatch, tmp_path):
+    run = tmp_path / "experiments" / "demo" / "seed=0"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WHALELIB_HOME", raising=False)
+    assert trained("experiments/demo/seed=0") == "experiments/demo/seed=0"
+    assert trained("someone/whales") == "someone/whales"
+    for name in ("experiments/demo/seed=1", "experiments/dmo", "demo/seed=0/x"):
+        with pytest.raises(InputError, match=f"there is no folder {name}; did you mean 'experiments/demo/seed=0'"):
+            trained(name)
+    with pytest.raises(InputError, match="there is no folder /nowhere; name the folder of a run"):
+        trained("/nowhere")

@@ -61,7 +61,7 @@ def _next(done: str, folder: str, same: Sequence[str]) -> str:
         return f"Next: `whalelib transcribe {folder} RECORDINGS --out told`."
     if done not in experiment.PATH:
         return ""
-    following = experiment.PATH[experiment.PATH.index(done) + 1 :]
+    following = [s for s in experiment.PATH[experiment.PATH.index(done) + 1 :] if s != "features"]  # only to be seen
     if following:
         return f"Next: `{shlex.join(['whalelib', 'run', following[0], *same])}`."
     return f"Next: `whalelib scan {folder} RECORDINGS --out found` hears others, `whalelib app {folder}` shows them."
