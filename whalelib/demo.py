@@ -25,8 +25,8 @@ def recordings(data_path: str = "") -> str:
 
 def run(home: Path) -> str:
     """Do the demo experiment (what is done already is not done again) and say what was found and where it lies."""
+    experiment.can_run(experiment.PATH)
     asked = experiment.load_experiment(experiment.recipe("demo"))
-    experiment.can_run(asked.stages)
     done = experiment.run_grid(asked, retry=True)[0]
     if not done.result or done.result["status"] != "done":
         reason = done.result["reason"] if done.result else "it was interrupted"

@@ -180,8 +180,8 @@ def _sentence(error: pydantic.ValidationError) -> str:
     if knob.type.count("|"):
         near = _suggest(str(first["input"]), knob.type.split(" | "))
         return f"{knob.name} cannot be {first['input']!r}: it is one of {knob.type}{near}."
-    if knob.type.startswith("list") and isinstance(first["input"], str):
-        problem = f'write "{knob.name}=[{first["input"]}]", and several with commas between them'
+    if knob.type.startswith("list of") and isinstance(first["input"], str):
+        problem = f'write "{knob.name}=[{" ".join(first["input"].split())}]", and several with commas between them'
     return (
         f"{knob.name} cannot be {first['input']!r}: {problem} "
         f"({knob.name} is a {knob.type}, by default {knob.default!r}{unit}: {knob.says})."
