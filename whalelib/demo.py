@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ def recordings(data_path: str = "") -> str:
 
 def run(home: Path) -> str:
     """Do the demo experiment (what is done already is not done again) and say what was found and where it lies."""
+    experiment.can_run(experiment.PATH)
     asked = experiment.load_experiment(experiment.recipe("demo"))
     done = experiment.run_grid(asked, retry=True)[0]
     if not done.result or done.result["status"] != "done":
@@ -30,6 +33,23 @@ def run(home: Path) -> str:
         raise InputError(f"the demo did not come to its end ({reason}); its notebooks in {done.folder} show where.")
     ledger.write_log(home)
     return report(done.result["values"], done.folder, asked.folder / ledger.LOCAL_LOG, home)
+
+
+def _next(folder: str, home: Path) -> str:
+    """What to type now, and what it is for. `make` sets up an environment without entering it, so that comes first."""
+    activate = Path(sys.executable).parent / "activate"
+    rows = []
+    if not shutil.which("whalelib") and activate.exists():
+        near = activate.relative_to(Path.cwd()) if activate.is_relative_to(Path.cwd()) else activate
+        rows.append((f"source {near}", "so that the shell finds `whalelib`"))
+    rows.append((f"whalelib app {folder}", "see and hear what it found"))
+    rows.append(("whalelib doctor raven ~/recordings", "your own, with Raven tables; the README goes on from there"))
+    rows.append(("whalelib run all padding=wrap seed=1", "other knobs; `whalelib knobs` lists them"))
+    if (home / "experiments" / "padding.yaml").exists():  # of a clone
+        rows.append(("whalelib grid experiments/padding.yaml", "a question with several seeds"))
+    rows.append(("whalelib lab", "the notebooks by hand"))
+    width = max(len(words) for words, _ in rows) + 2
+    return "\n".join(f"  {words:<{width}}{what}" for words, what in rows)
 
 
 def report(values: dict[str, Any], folder: Path, log: Path, home: Path) -> str:
@@ -59,7 +79,5 @@ Where things lie
   the log              {near(log)}
 
 What to try next
-  whalelib run all padding=wrap seed=1      other knobs; `whalelib knobs` lists them
-  whalelib grid experiments/padding.yaml    a question with several seeds
-  make lab                                  the notebooks by hand
+{_next(near(folder), home)}
 """

@@ -24,6 +24,7 @@ from whalelib.cli import (  # each adds its commands
     training,
     transcribing,
 )
+from whalelib.cli.commands import lacking
 from whalelib.cli.shared import TRACEBACK, app
 from whalelib.errors import InputError
 
@@ -56,8 +57,16 @@ def main() -> None:
     sys.argv = [word for word in sys.argv if word != TRACEBACK]
     try:
         app()
+    except ModuleNotFoundError as error:
+        if (said := lacking(error)) is None:
+            raise
+        _refuse(said, asked)
     except (InputError, experiment.StageFailed, OSError) as error:  # a full disk, a file that may not be written
-        if asked:
-            traceback.print_exc()
-        typer.secho(f"whalelib: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(2)
+        _refuse(error, asked)
+
+
+def _refuse(error: Exception, asked: bool) -> None:
+    if asked:
+        traceback.print_exc()
+    typer.secho(f"whalelib: {error}", err=True, fg=typer.colors.RED)
+    sys.exit(2)

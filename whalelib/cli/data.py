@@ -19,19 +19,20 @@ def doctor(
     path: Annotated[str, typer.Argument(help="its folder, or its s3:// or gs:// uri")] = "",
     overrides: Overrides = None,
     config: ConfigFile = None,
+    rows: Annotated[int, typer.Option(min=0, help="shown of each finding; --json has up to 200 of them")] = 3,
     json: AsJson = False,
 ) -> None:
     """Is this data fit to train on? Exit status 1 if not. Example: whalelib doctor raven ~/sea label_column=Species"""
-    from whalelib import doctor as surgery
     from whalelib import stages
 
     chosen = resolved(overrides, config, source=source, **({"data_path": path} if path else {}))
     findings = stages.examine(chosen, stages.survey(chosen))
     if json:
-        rows = [{**dataclasses.asdict(found), "rows": found.rows.to_dict("records")} for found in findings]
-        as_json(rows)
+        as_json([{**dataclasses.asdict(found), "rows": found.rows.to_dict("records")} for found in findings])
     else:
-        typer.echo(surgery.render(findings))
+        from whalelib.cli.findings import told
+
+        typer.echo(told(findings, rows))
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whalelib.cli.shared import AsJson, app, as_json, near
+from whalelib.cli.shared import AsJson, app, as_json, near, trained
 
 
 @app.command()
@@ -20,7 +20,7 @@ def export(
     """A detector for other programs, front end inside. Example: whalelib export my/run --to onnx --out exported"""
     from whalelib import exporting, stages
 
-    files = exporting.export(stages.detector_of(model), to, out)
+    files = exporting.export(stages.detector_of(trained(model)), to, out)
     if json:
         as_json({"folder": str(out), "files": [file.name for file in files]})
         return

@@ -36,6 +36,8 @@ def grid(
     if probe:
         _probe(asked, jobs, json)
         return
+    if not dask and not slurm:  # elsewhere there may be more than here
+        experiment.can_run(asked.stages)
     try:
         with _terminated_as_interrupted():
             done = experiment.run_grid(asked, retry, _around(asked.name), _dealer(jobs, dask, slurm))

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whalelib.cli.shared import app
-from whalelib.errors import needs_extra
+from whalelib.cli.shared import app, trained
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -27,14 +26,11 @@ def serve(
     browser: Annotated[bool, typer.Option(help="open the page in a browser")] = True,
 ) -> None:
     """A page to drop recordings on: see, hear, mend. Example: whalelib app experiments/demo/seed=0"""
-    try:
-        from whalelib.app import serving
-    except ImportError as error:
-        raise needs_extra(error.name or "gradio", "app") from None
+    from whalelib.app import serving
     from whalelib.app.limits import Limits
     from whalelib.app.opening import opened
 
-    ear = opened(model, detector)
+    ear = opened(trained(model), detector)
     if host not in _LOOPBACK:
         typer.secho(f"Whoever reaches {host} can use the page, and save corrections.", err=True, fg="yellow")
     where = {"server_name": host, "server_port": port or None, "inbrowser": browser}

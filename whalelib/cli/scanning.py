@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from whalelib import config as knobs
-from whalelib.cli.shared import AsJson, app, as_json, near
+from whalelib.cli.shared import AsJson, app, as_json, near, trained
 from whalelib.errors import InputError
 
 _MOST_REASONS = 20  # on the screen; receipt.txt has them all
@@ -40,7 +40,7 @@ def scan(
     ear, kinds = _ear(channel), [kind.strip() for kind in formats.split(",") if kind.strip()]
     found = predict.inputs(words, zone, ear if isinstance(ear, int) else 1)
     predict.refuse_kinds(kinds, found.recordings, ear)
-    listener = stages.listener(model, given)
+    listener = stages.listener(trained(model), given)
     receipt = predict.scan(
         listener.detector, found.recordings, out / "scores", **listener.how, channel=ear, minutes=minutes
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -13,17 +14,38 @@ from typing import Annotated, Any
 import typer
 
 from whalelib import config as knobs
+from whalelib.cli.commands import Commands
+from whalelib.errors import InputError, suggestion
+from whalelib.experiment import home
 from whalelib.experiment.keeping import jsonable
 
 TRACEBACK = "--traceback"  # anywhere among the words; `cli.main` takes it out
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     help="From hydrophone recordings and their annotations to a trusted whale-call detector. "
     f"With {TRACEBACK} an error shows where it arose.",
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from whalelib import __version__
+
+        typer.echo(f"whalelib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", help="show the version and exit", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="knobs to set, as knob=value", show_default=False)]
 ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="a YAML file of knobs to start from")]
@@ -56,6 +78,22 @@ def resolved(overrides: list[str] | None, config: Path | None, **more: Any) -> k
     """The knobs of a file, with those given by hand over them, and `more` over both."""
     given = {**(knobs.read_yaml(config) if config else {}), **knobs.parse_overrides(overrides or []), **more}
     return knobs.resolve(given, where=str(config or "the command line"))
+
+
+def trained(model: str) -> str:
+    """The name of a detector or transcriber as it was given, unless it can only be that of a folder that is not there.
+
+    What is no folder may be a repository of the hub, OWNER/NAME; but one of a run's folders, mistyped, is none.
+    """
+    place = Path(model).expanduser()
+    if place.exists():
+        return str(place)
+    hub = re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(place.parts[0]).is_dir()
+    if hub:
+        return model
+    runs = [near(f.parent) for depth in ("*/*", "*/*/*") for f in (home() / "experiments").glob(f"{depth}/config.yaml")]
+    end = suggestion(model, runs, "name the folder of a run (`whalelib run` says which), or a repository of the hub")
+    raise InputError(f"there is no folder {model}{end if end.endswith('?') else end + '.'}")
 
 
 def as_json(content: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whalelib.cli.shared import AsJson, app, as_json, near
+from whalelib.cli.shared import AsJson, app, as_json, near, trained
 
 
 @app.command()
@@ -31,7 +31,7 @@ def transcribe(
     written.check_kinds(kinds)
     found = predict.inputs(paths, zone)
     events, receipt = room.transcribe(
-        stages.transcriber_of(model), found.recordings, overlap_seconds=overlap, channel=channel, beams=beams
+        stages.transcriber_of(trained(model)), found.recordings, overlap_seconds=overlap, channel=channel, beams=beams
     )
     done = set(receipt.loc[receipt["status"] == "done", "recording"])
     heard = found.recordings[found.recordings["recording"].isin(done)].reset_index(drop=True)

@@ -137,7 +137,8 @@ def resolve(values: Mapping[str, Any] | None = None, where: str = "the given kno
         values = _with_store(values, where)
     for name in values:
         if name not in _SECTION_OF:
-            raise InputError(f"{where}: there is no knob {name!r}{_suggest(name, _SECTION_OF)}.")
+            near = _suggest(name, _SECTION_OF)
+            raise InputError(f"{where}: there is no knob {name!r}{near}{'' if near.endswith('?') else '.'}")
     built = {}
     for section, cls in SECTIONS.items():
         given = {name: value for name, value in values.items() if _SECTION_OF[name] == section}
@@ -179,6 +180,8 @@ def _sentence(error: pydantic.ValidationError) -> str:
     if knob.type.count("|"):
         near = _suggest(str(first["input"]), knob.type.split(" | "))
         return f"{knob.name} cannot be {first['input']!r}: it is one of {knob.type}{near}."
+    if knob.type.startswith("list of") and isinstance(first["input"], str):
+        problem = f'write "{knob.name}=[{" ".join(first["input"].split())}]", and several with commas between them'
     return (
         f"{knob.name} cannot be {first['input']!r}: {problem} "
         f"({knob.name} is a {knob.type}, by default {knob.default!r}{unit}: {knob.says})."

@@ -7,6 +7,7 @@ A run's folder holds its executed notebooks, `config.yaml`, one JSON file a stag
 from whalelib.experiment.executing import (
     Around,
     StageFailed,
+    can_run,
     keep_knobs,
     left_out,
     parse_stages,
@@ -52,6 +53,7 @@ __all__ = [
     "at_once",
     "cache",
     "cache_root",
+    "can_run",
     "check",
     "duration",
     "enter_home",

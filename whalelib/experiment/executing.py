@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ import yaml
 
 from whalelib import __version__, provenance
 from whalelib.config import Config, signature
-from whalelib.errors import InputError, needs_extra
+from whalelib.errors import InputError
 from whalelib.experiment.keeping import jsonable, read_json, write, write_json
 from whalelib.experiment.places import PATH, STAGES, home, notebook_path
 
@@ -54,6 +55,7 @@ def run_stages(
     `around(stage, knobs, folder)` is entered around each execution: there a tracking server is told of it, of which
     this room knows nothing.
     """
+    can_run(stages)
     keep_knobs(config, folder)
     for stage in stages:
         notebook = STAGES[stage][0]
@@ -63,6 +65,19 @@ def run_stages(
         (folder / f"{stage}.json").unlink(missing_ok=True)
         with around(stage, config.flat(), folder):
             _execute(stage, folder / f"{notebook}.ipynb", config, folder, progress)
+
+
+def can_run(stages: Sequence[str]) -> None:
+    """Raise, before anything starts, where packages are not installed without which these notebooks stop half-way."""
+    wanted = {"papermill": "notebooks", "ipykernel": "notebooks", "torch": "train", "datasets": "train"}
+    lacking = [package for package in wanted if stages and importlib.util.find_spec(package) is None]
+    if lacking:
+        extras = ",".join(dict.fromkeys(wanted[package] for package in lacking))
+        are = "is" if len(lacking) == 1 else "are"
+        raise InputError(
+            f"{' and '.join(lacking)} {are} not installed: install what notebooks need with "
+            f"`pip install 'whalelib[{extras}]'`."
+        )
 
 
 def keep_knobs(config: Config, folder: Path) -> None:
@@ -108,11 +123,9 @@ def made_by(folder: Path, stages: Sequence[str]) -> dict[str, Any]:
 
 def _execute(stage: str, target: Path, config: Config, folder: Path, progress: bool) -> None:
     """One notebook through papermill. A failed cell leaves the notebook as far as it came, with its traceback."""
-    try:
-        import papermill
-    except ImportError:
-        raise needs_extra("papermill", "notebooks") from None
     import logging
+
+    import papermill
 
     # Threads that wait by spinning make two runs on one machine ten times slower than one; asleep they cost nothing.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -130,7 +143,8 @@ def _execute(stage: str, target: Path, config: Config, folder: Path, progress: b
             kernel_name="python3",
             progress_bar=progress and os.isatty(2),
             cwd=str(home()),
-            extra_arguments=["--log-level=ERROR"],  # the kernel warns that loopback is not encrypted
+            # The kernel warns that loopback is not encrypted, and after Ctrl-C that nobody listens any more.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as error:
         if error.ename == "InputError":
