@@ -102,6 +102,11 @@ def test_what_cannot_be_is_one_sentence_before_anything_starts(toy, change, says
     assert "\n" not in str(error.value)
 
 
+def test_a_name_on_the_hub_is_no_folder_that_is_missing(toy):
+    plan = {**PLAN, "base": {"source": "hub", "data_path": "someone/whales"}}
+    assert len(experiment.check(experiment.load_experiment(written(toy, plan)))) == 4
+
+
 def test_everything_that_is_wrong_is_said_at_once(toy):
     plan = {**PLAN, "grid": {"padding": ["wrap", "wrop"], "n_mels": [16, -1]}}
     with pytest.raises(InputError) as error:

@@ -58,11 +58,12 @@ def test_a_miniature_is_made_where_it_is_asked_for(tmp_path):
     assert "did you mean 'rfcx'?" in whalelib("miniature", "rfxc", "other", cwd=tmp_path).stderr
 
 
-def test_a_missing_data_path_is_said_by_the_notebook_that_wants_it(tmp_path):
-    done = whalelib("run", "eda", "source=raven", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "needs data_path" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_folder_that_is_not_there_is_said_before_any_notebook_starts(tmp_path):
+    for given, says in (([], "needs data_path"), (["data_path=nowhere"], "data_path nowhere is not there")):
+        done = whalelib("run", "eda", "source=raven", *given, cwd=tmp_path)
+        assert done.returncode == 2
+        assert says in done.stderr and "Traceback" not in done.stderr
+        assert not (tmp_path / "experiments").exists()
 
 
 def test_the_doctor_says_by_its_exit_status_whether_to_go_on(tmp_path):

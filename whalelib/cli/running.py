@@ -12,6 +12,7 @@ import typer
 from whalelib import config as knobs
 from whalelib import experiment, tracking
 from whalelib.cli.shared import AsJson, ConfigFile, Overrides, app, as_json, left_out, near, resolved
+from whalelib.errors import InputError
 
 _MOST_LETTERS = 150  # of a folder's name; systems take 255 bytes, and a path has other parts, too
 
@@ -32,6 +33,8 @@ def run(
     """
     chosen = resolved(overrides, config)
     stages = experiment.parse_stages([stage])
+    if lacks := experiment.lacking_places(chosen):
+        raise InputError(lacks[0])
     what_is_set = ",".join(f"{knob}={value}" for knob, value in knobs.parse_overrides(overrides or []).items())
     called = _folder_name(name or what_is_set or "plain")
     folder = experiment.home() / "experiments" / "runs" / (config.stem if config else "base") / called

@@ -31,7 +31,7 @@ from whalelib.experiment.places import (
     notebooks,
     recipe,
 )
-from whalelib.experiment.planning import Run, check, runs
+from whalelib.experiment.planning import Run, check, lacking_places, runs
 from whalelib.experiment.probing import Expected, at_once, expected
 from whalelib.experiment.sharing import alone, holder
 from whalelib.experiment.watching import STATES, Row, duration, seconds_left, status
@@ -62,6 +62,7 @@ __all__ = [
     "holder",
     "home",
     "keep_knobs",
+    "lacking_places",
     "left_out",
     "load_experiment",
     "notebook_path",

@@ -108,15 +108,19 @@ def check(experiment: Experiment) -> list[Run]:
             except InputError as error:
                 wrong.setdefault(str(error), plain({knob: value}))
     for run in planned:
-        config = run.config
-        if config.source != "synthetic" and not (config.data_path or config.store_path):
-            needed = f"the source {config.source} needs data_path: the folder that holds the recordings."
-            wrong.setdefault(f"{experiment.path}: {needed}", run.label)
-        for knob in _PLACES:
-            if sentence := _missing(knob, getattr(config, knob)):
-                wrong.setdefault(f"{experiment.path}: {sentence}", run.label)
+        for sentence in lacking_places(run.config):
+            wrong.setdefault(f"{experiment.path}: {sentence}", run.label)
     _refuse(experiment, wrong)
     return runs(experiment) if experiment.search else planned
+
+
+def lacking_places(config: Config) -> list[str]:
+    """What is known, before anything starts, to stand in the way of these knobs: folders that are not there."""
+    places = [knob for knob in _PLACES if knob != "data_path" or config.source != "hub"]  # which may be a name there
+    said = [_missing(knob, getattr(config, knob)) for knob in places]
+    if config.source != "synthetic" and not (config.data_path or config.store_path):
+        said.append(f"the source {config.source} needs data_path: the folder that holds the recordings.")
+    return [sentence for sentence in said if sentence]
 
 
 def _missing(knob: str, given: str) -> str:
