@@ -109,8 +109,8 @@ def test_everything_is_chosen_beside_the_torch_and_the_numpy_that_stay(tmp_path,
 
     monkeypatch.setattr(wheels, "own_wheel", lambda folder: cloud_machine.wheel(folder, "whalelib", "0.1.0"))
     monkeypatch.setattr(wheels, "_pip", pip)
-    with pytest.raises(InputError, match=r"torch-2\.7\.1\+there\S* numpy==1\.26\.4"):
-        wheels.gather(tmp_path / "shelf", has={"NumPy": "1.26.4", "torch": "2.7.1+cu126"})
+    with pytest.raises(InputError, match=r"torch-2\.7\.1\+there\S* numpy==2\.0\.2"):
+        wheels.gather(tmp_path / "shelf", has={"NumPy": "2.0.2", "torch": "2.7.1+cu126"})
     assert not list(tmp_path.iterdir())
 
 
