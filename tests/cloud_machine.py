@@ -13,6 +13,7 @@ import nbformat
 from whalelib import experiment
 
 PYTHON = os.environ.get("WHALELIB_COLAB_PYTHON", sys.executable)  # the machine's, as python3.12
+NONE = "no-inputs"  # a folder that is not there, whatever lies on the machine that runs the tests
 CLOSED = "http://127.0.0.1:9"  # nobody answers there
 
 
@@ -87,7 +88,7 @@ def clean(network=True):
     return kept if network else {**kept, **closed, "PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "", "no_proxy": ""}
 
 
-def opened(notebook, folder, package, inputs="/kaggle/input"):
+def opened(notebook, folder, package, inputs=NONE):
     """A copy of a notebook as that machine opens it; the repository is a wheel, and Kaggle's inputs lie elsewhere."""
     book = nbformat.read(notebook, 4)
     for cell in book.cells:
@@ -116,7 +117,7 @@ def all_cells(notebook, out, home, knobs, machine=None, network=True):
     return subprocess.Popen([str(word) for word in command], cwd=machine or home, env=environment)
 
 
-def run_first_cell(machine, inputs="/kaggle/input", package=None, network=True):
+def run_first_cell(machine, inputs=NONE, package=None, network=True):
     """The install cell as that machine runs it, beside a folder that is called like the package; its torch after it."""
     (machine / "content" / "whalelib").mkdir(parents=True, exist_ok=True)
     script = _moved(install_cell(), package, inputs)

@@ -122,14 +122,14 @@ def test_every_notebook_runs_as_it_is_opened_and_a_session_that_died_goes_on_on_
         return all_cells(books[number], tmp_path / f"{number}.ipynb", home, knobs, machine)
 
     for number in ("00", "01", "02"):
-        assert run(number, BRIEF if number == "00" else KNOBS).wait(900) == 0, number
+        assert run(number, BRIEF if number == "00" else KNOBS).wait(1800) == 0, number
     begun = killed_in_training(home, lambda: run("03", KNOBS))
     assert cloud_machine.versions(machine, STAYS) == had
     machine = cloud_machine.another(spring, tmp_path / "second")
-    assert run("03", KNOBS).wait(900) == 0
+    assert run("03", KNOBS).wait(1800) == 0
     assert went_on(*begun)
     for number in ("04", "05", "06", "07"):
-        assert run(number, KNOBS | BRIEF if number == "07" else KNOBS).wait(900) == 0, number
+        assert run(number, KNOBS | BRIEF if number == "07" else KNOBS).wait(1800) == 0, number
     assert cloud_machine.versions(machine, STAYS) == had
 
 
@@ -172,5 +172,5 @@ def test_a_notebook_trains_where_there_is_no_network(spring, tmp_path):
     home = tmp_path / "working"
     (home / "experiments").mkdir(parents=True)
     trains = all_cells(book, tmp_path / "03.ipynb", home, KNOBS | BRIEF, machine, network=False)
-    assert trains.wait(900) == 0
+    assert trains.wait(1800) == 0
     assert cloud_machine.versions(machine, STAYS) == cloud_machine.versions(spring, STAYS)
