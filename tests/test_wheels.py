@@ -101,6 +101,19 @@ def test_a_mistake_is_said_before_anything_is_fetched(tmp_path, monkeypatch, how
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
+def test_everything_is_chosen_beside_the_torch_and_the_numpy_that_stay(tmp_path, monkeypatch):
+    """The newest pandas may want a newer numpy than the session's, to which the first cell holds on."""
+
+    def pip(*words):
+        raise InputError(" ".join(words))
+
+    monkeypatch.setattr(wheels, "own_wheel", lambda folder: cloud_machine.wheel(folder, "whalelib", "0.1.0"))
+    monkeypatch.setattr(wheels, "_pip", pip)
+    with pytest.raises(InputError, match=r"torch-2\.7\.1\+there\S* numpy==2\.0\.2"):
+        wheels.gather(tmp_path / "shelf", has={"NumPy": "2.0.2", "torch": "2.7.1+cu126"})
+    assert not list(tmp_path.iterdir())
+
+
 def test_pip_takes_a_wheel_that_was_written_here(tmp_path):
     """Its list of files with their digests included: pip writes the list anew from what it has unpacked."""
     about = "sea-1.0.dist-info"
@@ -121,11 +134,10 @@ def test_pip_takes_a_wheel_that_was_written_here(tmp_path):
 @pytest.mark.colab
 def test_a_session_without_a_network_installs_from_a_real_folder(tmp_path):
     """And the package that is installed there makes the same wheel of itself."""
-    python = f"3.{sys.version_info.minor}"
-    made = wheels.gather(tmp_path / "inputs" / "shelf", python=python)
+    machine = cloud_machine.with_old_torch(tmp_path, cloud_machine.PYTHON)
+    made = wheels.gather(tmp_path / "inputs" / "shelf", python=cloud_machine.its_minor(machine))
     assert not any(path.name.startswith(("torch", "nvidia", "triton")) for path in made)
-    machine = cloud_machine.with_old_torch(tmp_path)
-    done, torch = cloud_machine.run_first_cell(machine, tmp_path / "inputs")
+    done, torch = cloud_machine.run_first_cell(machine, tmp_path / "inputs", network=False)
     assert done.returncode == 0, done.stderr
     assert torch == "2.6.0+cu124"
     there = machine / "python" / "bin"

@@ -43,7 +43,7 @@ def gather(
     `has` are the versions of what the session has, by name. Without them the folder is larger, and the session installs
     of it what it lacks.
     """
-    has = {"torch": _OLDEST_TORCH, **(has or {})}
+    has = {"torch": _OLDEST_TORCH, **{canonicalize_name(name): version for name, version in (has or {}).items()}}
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already and not empty: name a new folder.")
@@ -59,9 +59,10 @@ def gather(
         target = ["--only-binary=:all:", f"--python-version={python}", *(f"--platform={tag}" for tag in tags)]
         wanted = f"whalelib[{','.join(extras)}] @ {own.resolve().as_uri()}"
         torch = _stand_in(work / "torch", has["torch"])
+        stays = [f"numpy=={has['numpy']}"] if "numpy" in has else []  # the first cell holds on to it, as to torch
         report = work / "report.json"
         resolve = ["install", "--dry-run", "--ignore-installed", f"--target={work / 'target'}", f"--report={report}"]
-        _pip(*resolve, *target, wanted, str(torch))
+        _pip(*resolve, *target, wanted, str(torch), *stays)
         resolved = json.loads(report.read_text(encoding="utf-8"))["install"]
         needed = lacking(resolved, extras, has, {"python_version": python, "platform_machine": machine})
         if needed:
