@@ -15,7 +15,7 @@ from whalelib.ledger.statistics import Estimate
 
 _BLUE, _GREY, _INK, _PALE = "#0072B2", "#8a8a8a", "#222222", "#e2e2e2"
 _WIDTH, _RIGHT, _ROW, _TOP = 720, 696, 26, 14
-_LETTER = 6.6  # how wide a letter of 12 px is, about
+_LETTER = 7.2  # how wide a letter of 12 px is, about, in the widest of the usual fonts
 _LONGEST = 48  # letters of a name
 
 
