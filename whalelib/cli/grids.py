@@ -105,17 +105,21 @@ def _probe(asked: experiment.Experiment, jobs: int, json: bool) -> None:
             if trial.seconds is None
             else f"about {experiment.duration(trial.seconds)} each"
         )
-        typer.echo(f"{trial.case}: {trial.runs} runs, {each}")
+        typer.echo(f"{trial.case}: {_runs(trial.runs)}, {each}")
     runs = sum(trial.runs for trial in trials if trial.seconds is not None)
     seconds = experiment.at_once(trials, jobs)
     if json:
         as_json({"cases": [dataclasses.asdict(trial) for trial in trials], "runs": runs, "seconds": seconds})
     elif runs:
-        typer.echo(f"{runs} runs, about {experiment.duration(seconds)} in all, {jobs} at a time; none was begun.")
+        typer.echo(f"{_runs(runs)}, about {experiment.duration(seconds)} in all, {jobs} at a time; none was begun.")
     else:
         typer.echo("No run is left.")
     if any(trial.seconds is None for trial in trials):
         raise typer.Exit(1)
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
 
 
 def _around(name: str) -> experiment.Around:
