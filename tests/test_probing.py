@@ -54,6 +54,11 @@ def test_a_case_that_has_been_run_is_not_tried(toy):
     assert list(experiment.expected(plan)) == [experiment.Expected("padding=edge", 1, 70.0)]
 
 
+def test_a_named_case_under_several_settings_is_tried_under_each(toy):
+    plan = asked(toy, cases=[{"name": "few", "n_mels": 16}])
+    assert [trial.case for trial in experiment.expected(plan)] == ["few,padding=wrap", "few,padding=zeros"]
+
+
 def test_runs_at_once_share_the_time_but_none_is_cut():
     trials = [experiment.Expected("a", 4, 10.0), experiment.Expected("b", 1, 30.0), experiment.Expected("c", 2, None)]
     assert [experiment.at_once(trials, width) for width in (1, 2, 7)] == [70.0, 35.0, 30.0]

@@ -95,8 +95,7 @@ def stand_ready() -> None:
 
 def _probe(asked: experiment.Experiment, jobs: int, json: bool) -> None:
     """Case by case what its runs will take, and all of it."""
-    if jobs < 1:
-        raise InputError(f"jobs {jobs} would do nothing: give 1 or more.")
+    _dealer(jobs, "", slurm=False)  # says what is wrong with them
     trials = []
     for trial in experiment.expected(asked):
         trials.append(trial)

@@ -32,9 +32,13 @@ class Run:
     shown: dict[str, Any] | None = None  # the knobs by which the case is told from others; None: all of them
 
     @property
+    def told(self) -> str:
+        """What tells its case from the others; empty where there is one alone."""
+        return ",".join(filter(None, [self.name, plain(self.case if self.shown is None else self.shown)]))
+
+    @property
     def label(self) -> str:
-        knobs = plain({**(self.case if self.shown is None else self.shown), "seed": self.seed})
-        label = (f"{self.name},{knobs}" if self.name else knobs).replace("/", "_")
+        label = ",".join(filter(None, [self.told, f"seed={self.seed}"])).replace("/", "_")
         if len(label) <= _LONGEST:
             return label
         digest = hashlib.sha256(label.encode()).hexdigest()[:8]

@@ -15,11 +15,11 @@ from statistics import fmean
 
 from whalelib.config import PRODUCTS, resolve, signature
 from whalelib.errors import InputError
-from whalelib.experiment.cases import plain
 from whalelib.experiment.executing import StageFailed, recorded, run_stages
 from whalelib.experiment.files import Experiment
 from whalelib.experiment.places import cache_root
 from whalelib.experiment.planning import Run, check
+from whalelib.experiment.watching import side_by_side
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def expected(experiment: Experiment) -> Iterator[Expected]:
         raise InputError(f"{experiment.path}: a search draws its cases one by one, and tells as it goes what is left.")
     cases: dict[str, list[Run]] = {}
     for run in check(experiment):
-        cases.setdefault(run.name or plain(run.case) or "as given", []).append(run)
+        cases.setdefault(run.told or "as given", []).append(run)
     for case, runs in cases.items():
         due = [run for run in runs if not run.settled()]
         took = [
@@ -57,7 +57,7 @@ def expected(experiment: Experiment) -> Iterator[Expected]:
 def at_once(trials: list[Expected], width: int) -> float:
     """Seconds that all of it takes, so many runs at once."""
     each = [trial.seconds for trial in trials for _ in range(trial.runs) if trial.seconds is not None]
-    return max(sum(each) / width, max(each, default=0.0))
+    return side_by_side(each, width)
 
 
 def _tried(case: str, due: list[Run]) -> Expected:

@@ -76,7 +76,12 @@ def seconds_left(rows: Sequence[Row], width: int, undrawn: int = 0) -> float | N
         if row.state in ("waiting", "running", "stale"):
             needs = fmean(took.get(row.case, [usual]))
             rest.append(max(0.0, needs - (row.seconds or 0.0)) if row.state == "running" else needs)
-    return max(sum(rest) / max(1, width), max(rest, default=0.0))
+    return side_by_side(rest, width)
+
+
+def side_by_side(seconds: Sequence[float], width: int) -> float:
+    """How long runs take that take so many seconds each, so many at once."""
+    return max(sum(seconds) / max(1, width), max(seconds, default=0.0))
 
 
 def duration(seconds: float) -> str:
