@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,8 +12,6 @@ from whalelib import config as knobs
 from whalelib import experiment, tracking
 from whalelib.cli.shared import AsJson, ConfigFile, Overrides, app, as_json, left_out, near, resolved
 from whalelib.errors import InputError
-
-_MOST_LETTERS = 150  # of a folder's name; systems take 255 bytes, and a path has other parts, too
 
 
 @app.command()
@@ -36,7 +33,7 @@ def run(
     if lacks := experiment.lacking_places(chosen):
         raise InputError(lacks[0])
     what_is_set = ",".join(f"{knob}={value}" for knob, value in knobs.parse_overrides(overrides or []).items())
-    called = _folder_name(name or what_is_set or "plain")
+    called = experiment.folder_name(name or what_is_set or "plain")
     folder = experiment.home() / "experiments" / "runs" / (config.stem if config else "base") / called
     experiment.run_stages(chosen, stages, folder, again, around=tracking.notebook)
     lacking = left_out(experiment.left_out(folder, stages))
@@ -48,14 +45,6 @@ def run(
     same = [*(overrides or []), *(["-c", str(config)] if config else []), *(["--name", name] if name else [])]
     if said := _next(stages[-1], shlex.quote(near(folder)), same):
         typer.echo(said)
-
-
-def _folder_name(name: str) -> str:
-    """A name that a folder may have: a long one is cut, and told from its like by its sum."""
-    name = name.replace("/", "_")
-    if len(name) <= _MOST_LETTERS:
-        return name
-    return f"{name[:_MOST_LETTERS]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _next(done: str, folder: str, same: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from whalelib.config import Config, signature
 from whalelib.experiment.keeping import write
 
+_LONGEST = 150  # characters of a folder's name; systems take 255 bytes, and a path has other parts, too
 # Each stage is one notebook; the product is what its result depends on.
 STAGES: dict[str, tuple[str, str]] = {
     "eda": ("01_eda", "clips"),
@@ -32,6 +34,14 @@ def home(start: str | Path | None = None) -> Path:
 def enter_home() -> None:
     """Work in the home, as runs do: a relative path among the knobs then means the same in a notebook used by hand."""
     os.chdir(home())
+
+
+def folder_name(name: str, end: str = "") -> str:
+    """A name that every file system takes: a long one is cut and told from its like by its digest; its end stays."""
+    name = name.replace("/", "_")
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 30]}~{hashlib.sha256(name.encode()).hexdigest()[:8]}{end}"
 
 
 def cache(config: Config, product: str, **also: Any) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ from whalelib.experiment import search
 from whalelib.experiment.cases import Case, plain
 from whalelib.experiment.files import Experiment
 from whalelib.experiment.keeping import read_json
-from whalelib.experiment.places import STAGES, home
+from whalelib.experiment.places import STAGES, folder_name, home
 
-_LONGEST = 150  # characters of a folder's name
 _PLACES = ("data_path", "background_path")  # knobs that name a folder which must be there
 
 
@@ -38,11 +36,8 @@ class Run:
 
     @property
     def label(self) -> str:
-        label = ",".join(filter(None, [self.told, f"seed={self.seed}"])).replace("/", "_")
-        if len(label) <= _LONGEST:
-            return label
-        digest = hashlib.sha256(label.encode()).hexdigest()[:8]
-        return f"{label[: _LONGEST - 30]}~{digest},seed={self.seed}"
+        seed = f"seed={self.seed}"
+        return folder_name(f"{self.told},{seed}", end=f",{seed}") if self.told else seed
 
     @property
     def folder(self) -> Path:
